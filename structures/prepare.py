@@ -1,0 +1,235 @@
+"""From any structure to a host: symmetrised, multiplied, every site labelled."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from copy import deepcopy
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Element, Structure
+
+from vacancy_flows.structures.geometry import conventional_axes, with_geometry
+from vacancy_flows.structures.moments import file_moments, file_states
+from vacancy_flows.structures.symmetry import SYMPREC, space_group, symmetrise
+
+__all__ = [
+    "MAX_ATOMS",
+    "SYMPREC",
+    "conventional_axes",
+    "prepare_host",
+    "supercell_matrix",
+    "symmetrise",
+    "with_geometry",
+]
+
+MAX_ATOMS = 5000
+"""Largest host; anything above is taken for a mistake in `supercell`."""
+
+_MIN_DISTANCE = 0.5  # Å; H2 has 0.74, nothing is closer
+
+
+def supercell_matrix(spec: Any) -> np.ndarray:
+    """Supercell as an integer matrix.
+
+    Parameters
+    ----------
+    spec
+        Three positive integers, or a 3×3 matrix of integers whose rows are the new lattice
+        vectors in the old ones.
+
+    Returns
+    -------
+    numpy.ndarray
+        (3, 3) int, determinant positive.
+
+    Raises
+    ------
+    ValueError
+        For anything else: zero, negative triples, numbers that are not whole, True and False,
+        wrong shapes, singular and left-handed matrices.
+    """
+    rows = _as_lists(spec)
+    flat = [value for row in rows for value in (row if isinstance(row, list) else [row])]
+    whole = all(isinstance(v, Integral) and not isinstance(v, bool | np.bool_) for v in flat)
+    if len(rows) != 3 or len(flat) not in (3, 9) or not whole:
+        raise ValueError(f"A supercell is three integers or a 3×3 matrix of them, not {spec!r}.")
+    if max(abs(int(value)) for value in flat) > MAX_ATOMS:
+        raise ValueError(f"The supercell {spec!r} is absurdly large: give small integers.")
+    if not any(isinstance(row, list) for row in rows):
+        if min(flat) < 1:
+            raise ValueError(f"The supercell {spec!r} must be three integers of at least 1.")
+        return np.diag(np.array(flat, int))
+    if any(not isinstance(row, list) or len(row) != 3 for row in rows):
+        raise ValueError(f"A supercell matrix has three rows of three integers, not {spec!r}.")
+    matrix = np.array([[int(value) for value in row] for row in rows])
+    determinant = round(float(np.linalg.det(matrix)))
+    if determinant == 0:
+        raise ValueError(f"The supercell {spec!r} is singular: its rows lie in one plane.")
+    if determinant < 0:
+        raise ValueError(
+            f"The supercell {spec!r} is left-handed (determinant {determinant}): swap two rows."
+        )
+    return matrix
+
+
+def _as_lists(spec: Any) -> list[Any]:
+    """Sequences and arrays as lists, two deep; anything else is no supercell."""
+    if isinstance(spec, np.ndarray):
+        spec = list(spec)
+    if isinstance(spec, str) or not isinstance(spec, Sequence):
+        raise ValueError(  # noqa: TRY004  # the command line turns ValueError into exit 2
+            f"A supercell is three integers or a 3×3 matrix of them, not {spec!r}."
+        )
+    return [list(row) if isinstance(row, list | tuple | np.ndarray) else row for row in spec]
+
+
+def prepare_host(
+    structure: Structure, supercell: Any = (1, 1, 1), symprec: float = SYMPREC
+) -> Structure:
+    """Symmetrise a structure, multiply it and label every site.
+
+    Parameters
+    ----------
+    structure
+        Ordered structure in any setting. Oxidation states are taken off the sites; where they
+        leave the cell neutral, their average per element is kept in
+        ``properties["oxidation_states"]``.
+    supercell
+        What :func:`supercell_matrix` takes; applied to the cell as given.
+    symprec
+        Tolerance in Å with which symmetry is looked for.
+
+    Returns
+    -------
+    Structure
+        Sites in the order of `structure`, the copies of each together. Site properties:
+        ``label``, for example ``O-8j-3`` (element, Wyckoff position of the conventional
+        standard cell, number from 1 over the sites of that element and letter), and ``magmom``
+        (µB) where the input has moments. ``properties["axes"]`` holds 3×3 numbers so that
+        ``axes @ lattice.matrix`` are the axes a, b, c of the conventional cell of a built-in
+        host, else of the cell as given.
+
+    Raises
+    ------
+    ValueError
+        For partial occupancies, atoms closer than 0.5 Å, cells that are empty or flat, bad
+        supercells, and more than :data:`MAX_ATOMS` atoms.
+    """
+    matrix = supercell_matrix(supercell)
+    _check(structure)
+    n_atoms = len(structure) * round(float(np.linalg.det(matrix)))
+    if n_atoms > MAX_ATOMS:
+        raise ValueError(
+            f"The supercell {supercell!r} would have {n_atoms} atoms, more than {MAX_ATOMS}: "
+            "use a smaller one."
+        )
+    unit = symmetrise(_bare(structure), symprec)
+    host = _multiply(unit.add_site_property("wyckoff", _wyckoff(unit, symprec)), matrix)
+    counts: Counter[tuple[str, str]] = Counter()
+    labels = []
+    for symbol, letter in zip(_symbols(host), host.site_properties["wyckoff"], strict=True):
+        counts[symbol, letter] += 1
+        labels.append(f"{symbol}-{letter}-{counts[symbol, letter]}")
+    host.remove_site_property("wyckoff")
+    host.add_site_property("label", labels)
+    return host
+
+
+def _symbols(structure: Structure) -> list[str]:
+    return [site.specie.symbol for site in structure]
+
+
+def _check(structure: Structure) -> None:
+    """Refuse what cannot be a host."""
+    if len(structure) == 0:
+        raise ValueError("The structure has no atoms.")
+    if not structure.is_ordered:
+        site = next(site for site in structure if not site.is_ordered)
+        raise ValueError(
+            f"The structure has partial occupancies (first: {site.species_string} at "
+            f"{np.round(site.frac_coords, 4).tolist()}): make an ordered cell first."
+        )
+    if not (
+        np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.cart_coords).all()
+    ):
+        raise ValueError("The structure has coordinates that are not finite numbers.")
+    if structure.volume < 0.1:
+        raise ValueError(f"The cell is flat: its volume is {structure.volume:.3g} Å³.")
+    if any(symbol not in Element.__members__ for symbol in _symbols(structure)):
+        raise ValueError("The structure has dummy species: every site must be a chemical element.")
+    first, second, _, distance = structure.get_neighbor_list(_MIN_DISTANCE)
+    if len(distance):
+        i, j, shortest = first[0], second[0], distance[0]
+        raise ValueError(
+            f"Sites {i + 1} and {j + 1} ({structure[i].species_string}, "
+            f"{structure[j].species_string}) are only {shortest:.3f} Å apart: remove doubled atoms."
+        )
+
+
+def _bare(structure: Structure) -> Structure:
+    """Elements only, in a right-handed cell; of the properties moments, axes and states stay."""
+    moments, states = file_moments(structure), file_states(structure)
+    properties: dict[str, Any] = {
+        "axes": np.array(structure.properties.get("axes", np.eye(3)), float).tolist()
+    }
+    if states is not None:
+        properties["oxidation_states"] = states
+    if np.linalg.det(structure.lattice.matrix) < 0:
+        raise ValueError("The cell is left-handed: swap two of its vectors.")
+    return Structure(
+        structure.lattice.matrix,
+        _symbols(structure),
+        structure.frac_coords,
+        site_properties=None if moments is None else {"magmom": moments},
+        properties=properties,
+    )
+
+
+def _wyckoff(structure: Structure, symprec: float) -> list[str]:
+    """Multiplicity and letter of each site, in the conventional standard cell of its group."""
+    dataset = space_group(structure, symprec)
+    size = Counter(np.array(dataset.crystallographic_orbits).tolist())
+    ratio = len(dataset.std_types) / len(structure)
+    return [
+        f"{round(size[orbit] * ratio)}{letter}"
+        for orbit, letter in zip(
+            np.array(dataset.crystallographic_orbits).tolist(), dataset.wyckoffs, strict=True
+        )
+    ]
+
+
+def _multiply(structure: Structure, matrix: np.ndarray) -> Structure:
+    """Supercell whose lattice is matrix @ lattice, the copies of each site together."""
+    inverse = np.linalg.inv(matrix)
+    points = _lattice_points(matrix)
+    positions = (structure.frac_coords[:, None] + points[None]).reshape(-1, 3) @ inverse
+    repeats = len(points)
+    properties = deepcopy(structure.properties)
+    properties["axes"] = (np.array(properties["axes"]) @ inverse).tolist()
+    return Structure(
+        matrix @ structure.lattice.matrix,
+        [specie for specie in structure.species for _ in range(repeats)],
+        positions - np.floor(np.round(positions, 9)),
+        site_properties={
+            key: [value for value in values for _ in range(repeats)]
+            for key, values in structure.site_properties.items()
+        },
+        properties=properties,
+    )
+
+
+def _lattice_points(matrix: np.ndarray) -> np.ndarray:
+    """Lattice vectors (n, 3), in old cell vectors, that a supercell holds, sorted."""
+    corners = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).T.reshape(-1, 3) @ matrix
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    if math.prod(int(length) for length in high - low + 1) > 10**6:
+        raise ValueError(f"The supercell {matrix.tolist()} is too skewed: choose shorter vectors.")
+    grid = np.stack(
+        np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)), indexing="ij"),
+        axis=-1,
+    ).reshape(-1, 3)
+    inside = grid @ np.linalg.inv(matrix)
+    points: np.ndarray = grid[np.all((inside > -1e-8) & (inside < 1 - 1e-8), axis=1)]
+    return points

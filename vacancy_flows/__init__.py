@@ -1,0 +1,1 @@
+"""Oxygen vacancy formation energies of battery cathodes."""

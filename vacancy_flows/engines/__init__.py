@@ -1,0 +1,1 @@
+"""Engines: what turns a structure into energies, forces, stresses and moments."""

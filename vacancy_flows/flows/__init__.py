@@ -1,0 +1,1 @@
+"""jobflow Makers: host relaxation, strain, oxygen sites, vacancies, references."""

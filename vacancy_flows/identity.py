@@ -1,0 +1,71 @@
+"""Identity of a calculation: what was done to which parent by which engine.
+
+A ``uid`` follows from the campaign file and the parent's uid alone, so it is known
+before the calculation starts. Relaxed coordinates, the oxygen reference, temperature
+and pressure never enter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Structure
+
+RECORD_FORMAT = 1
+_GRID = 1e4  # coordinates enter to 1e-4
+# Cell boundaries of the rounding are moved off the multiples of 1/2 that simple fractional
+# coordinates (0.21905 = 0.219 + a halving) would hit, where the last bit would decide.
+_OFFSET = 0.1370951
+
+
+def uid(parent: str | None, operation: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> str:
+    """Return the identity of a calculation.
+
+    Parameters
+    ----------
+    parent
+        uid of the parent, None for a reference.
+    operation
+        What was done to the parent: JSON types only, floats already rounded
+        (see `rounded`).
+    fingerprint
+        The engine's settings that matter to an energy.
+
+    Returns
+    -------
+    str
+        ``u`` and 16 hexadecimal digits of a SHA-256.
+    """
+    return _digest([RECORD_FORMAT, parent, dict(operation), dict(fingerprint)])
+
+
+def root_uid(structure: Structure) -> str:
+    """Return the identity of a built, labelled host before any relaxation.
+
+    Lattice vectors (Å, with their orientation) and fractional coordinates enter to 1e-4,
+    with the label and species of every site, in the order of the labels.
+    """
+    sites = sorted(
+        [
+            site.properties["label"],
+            site.species_string,
+            [int(k) % int(_GRID) for k in np.floor(site.frac_coords * _GRID + 0.5 + _OFFSET)],
+        ]
+        for site in structure
+    )
+    lattice = np.floor(structure.lattice.matrix * _GRID + 0.5 + _OFFSET).astype(int).tolist()
+    return _digest([RECORD_FORMAT, "root", lattice, sites])
+
+
+def rounded(array: Any, decimals: int = 8) -> Any:
+    """Return nested lists of floats rounded to ``decimals``, with no negative zero."""
+    return (np.round(np.asarray(array, dtype=float), decimals) + 0.0).tolist()
+
+
+def _digest(content: list[Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return "u" + hashlib.sha256(text.encode()).hexdigest()[:16]
