@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pymatgen.core import Structure
 
 from vacancy_flows.identity import RECORD_FORMAT
@@ -27,8 +27,6 @@ class Calculation(BaseModel):
     relaxation ended by a fixed-cell one, whose energy counts). Everything below
     ``max_steps`` only describes; it does not change the calculation.
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     uid: str
     kind: Kind
@@ -91,12 +89,10 @@ class Result(BaseModel):
     n_steps
         Ionic steps taken.
     force_calls
-        Evaluations of energy and forces, line searches included.
+        Evaluations of energy and forces, line searches included; None where not counted.
     provenance
         Code versions, model or potential files: what is reported, not what identifies.
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     structure: Structure
     energy: float
@@ -107,7 +103,7 @@ class Result(BaseModel):
     converged: bool
     reason: str
     n_steps: int = 0
-    force_calls: int = 0
+    force_calls: int | None = None
     wall_s: float = 0.0
     cpu_s: float = 0.0
     provenance: dict[str, Any] = Field(default_factory=dict)
@@ -119,8 +115,6 @@ class Record(BaseModel):
     ``choice`` holds what was decided on the result and must not be decided again
     differently: the classes of oxygen sites of a pristine cell.
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     calculation: Calculation
     result: Result

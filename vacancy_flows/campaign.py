@@ -1,0 +1,255 @@
+"""The campaign file: what is calculated, as a user writes it.
+
+Unknown keys are refused with the nearest known one named, and every message names file,
+key and remedy. Only ``name``, ``engine`` and ``hosts`` are required.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    model_validator,
+)
+
+from vacancy_flows.analysis import LI2O_FORMATION_ENTHALPY, OxygenReference, oxygen_shift
+from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._+-]{0,79}")
+_MISSING = {"na", "n/a", "nan", "none", "null", "true", "false", "yes", "no", "inf", "infinity"}
+_MAX_GUARD_SHIFT = 0.2  # eV; what the guard of the references would let pass
+
+
+def plain_name(name: str) -> str:
+    """Return a name that is safe as a file name and in a table.
+
+    Raises
+    ------
+    ValueError
+        Where it is not ``[A-Za-z][A-Za-z0-9._+-]*`` of at most 80 characters, or reads as a
+        number, a boolean or a missing value.
+    """
+    if not _NAME.fullmatch(name) or name.lower() in _MISSING:
+        raise ValueError(
+            f"{name!r} is not a plain name: begin with a letter, use letters, digits and "
+            "'._+-' only, at most 80, and no word that reads as a number or a missing value"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(plain_name)]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Magnetism(_Block):
+    """Initial magnetic order; engines that ignore moments ignore it too."""
+
+    order: Literal["fm", "afm"] = "fm"
+    moments: dict[str, float] = Field(default_factory=dict)
+
+
+class Strain(_Block):
+    """One strain mode and its values; 0.05 is 5 %."""
+
+    mode: Literal["uniaxial-a", "uniaxial-b", "uniaxial-c*", "biaxial-ab", "hydrostatic"]
+    values: list[float] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _within(self) -> Strain:
+        for value in self.values:
+            if not math.isfinite(value) or abs(value) > MAX_STRAIN:
+                raise ValueError(
+                    f"strain {value} is beyond ±{MAX_STRAIN}: it is a fraction, 0.05 means 5 %"
+                )
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"values {self.values} name a strain twice: leave one out")
+        return self
+
+
+class Delithiation(_Block):
+    """Share of Li removed after ``supercell``, and how the orderings are ranked."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    fraction: float = Field(gt=0, le=1)
+    keep: int = Field(default=1, ge=1)
+    start: Literal["built", "relaxed"] = Field(default="built", alias="from")
+    rank: Literal["engine", "electrostatics"] = "engine"
+    cell: Literal["free", "fixed"] = "free"
+    candidates: int = Field(default=24, ge=1)
+
+    @model_validator(mode="after")
+    def _enough(self) -> Delithiation:
+        if self.rank == "engine" and self.keep > self.candidates:
+            raise ValueError(
+                f"keep {self.keep} is more than candidates {self.candidates}: raise candidates"
+            )
+        return self
+
+
+def _listed(value: Any) -> Any:
+    """Take one block for a list of one."""
+    return [value] if isinstance(value, dict) else value
+
+
+def _supercell(value: Any) -> list[list[int]]:
+    return [[int(n) for n in row] for row in supercell_matrix(value)]
+
+
+Strains = Annotated[list[Strain], BeforeValidator(_listed)]
+Supercell = Annotated[Any, AfterValidator(_supercell)]
+
+
+class Sites(_Block):
+    """Which sites become vacant: all classes of an element, or those of some labels."""
+
+    element: str = "O"
+    labels: list[str] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _oxygen(self) -> Sites:
+        if self.element != "O":
+            raise ValueError(f"element {self.element!r}: only O vacancies are available for now")
+        return self
+
+
+class Relax(_Block):
+    """Convergence of every relaxation, and whether a vacancy's cell moves."""
+
+    fmax: float = Field(default=0.01, gt=0, le=1)
+    max_steps: int = Field(default=500, ge=1, le=100_000)
+    cell: Literal["fixed", "free"] = "fixed"
+
+
+class Host(_Block):
+    """A host: built in, or any file pymatgen reads."""
+
+    name: Name
+    structure: str = Field(min_length=1)
+    cell: Literal["conventional", "primitive"] | None = None
+    supercell: Supercell = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    delithiate: Delithiation | None = None
+    strain: Strains | None = None
+    sites: Sites | None = None
+    relax: Relax | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _boundary(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("structure"), dict):
+            raise ValueError(
+                "boundary cells are not available in this version: name a built-in host or a file"
+            )
+        return data
+
+
+class OxygenBlock(_Block):
+    """The oxygen reference of the tables and figures; never part of a calculation."""
+
+    scheme: Literal["O2", "Li2O", "user"] = "O2"
+    temperature: float = 0.0
+    pressure: float = 1.0
+    mu_o: float | None = None
+    shift: float | None = None
+    li2o_enthalpy: float = LI2O_FORMATION_ENTHALPY
+
+    @model_validator(mode="after")
+    def _consistent(self) -> OxygenBlock:
+        self.reference()
+        return self
+
+    def reference(self) -> OxygenReference:
+        """Return the reference the analysis works with."""
+        return OxygenReference(**self.model_dump())
+
+
+class Campaign(_Block):
+    """A whole campaign file.
+
+    ``path`` is where it was read from; relative paths in it are relative to that file.
+    """
+
+    name: Name
+    engine: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    magnetism: Magnetism = Magnetism()
+    hosts: list[Host] = Field(min_length=1)
+    strain: Strains = Field(default_factory=list)
+    sites: Sites = Sites()
+    relax: Relax = Relax()
+    oxygen_reference: OxygenBlock = OxygenBlock()
+    _path: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _hosts_differ(self) -> Campaign:
+        names = [host.name for host in self.hosts]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"hosts: the name {twice[0]!r} is used twice: rename one")
+        for host in self.hosts:
+            if self.relax_of(host).cell == "free" and any(v for _, v in self.strains_of(host)):
+                raise ValueError(
+                    f"relax.cell: a free cell would undo the strain of host {host.name!r}: "
+                    "use cell: fixed, or drop the strain"
+                )
+        return self
+
+    @property
+    def path(self) -> Path | None:
+        """The file this was read from."""
+        return self._path
+
+    def relax_of(self, host: Host) -> Relax:
+        """Return the relaxation settings of a host: its own keys over the common ones."""
+        own = host.relax.model_dump(exclude_unset=True) if host.relax else {}
+        return self.relax.model_copy(update=own)
+
+    def sites_of(self, host: Host) -> Sites:
+        """Return the site selection of a host."""
+        return host.sites or self.sites
+
+    def strains_of(self, host: Host) -> list[tuple[str, float]]:
+        """Return (mode, value) of every strained cell; zero strain once, as ``none``.
+
+        A campaign without strain has the unstrained cell alone.
+        """
+        blocks = host.strain if host.strain is not None else self.strain
+        pairs = [(block.mode, value) for block in blocks for value in block.values]
+        pairs = [(mode, value) if value else ("none", 0.0) for mode, value in pairs]
+        return list(dict.fromkeys(pairs)) or [("none", 0.0)]
+
+
+def check_scale(block: OxygenBlock, scale: str) -> str | None:
+    """Return what is wrong with an oxygen reference on an energy scale, None if nothing.
+
+    The guard of the references (|mu_O(O2) - mu_O(Li2O)| < 0.2 eV) will find the same, but
+    only after they were calculated.
+
+    Parameters
+    ----------
+    block
+        Of the campaign file.
+    scale
+        Energy scale of the engine.
+    """
+    if block.shift is None or block.scheme != "O2":
+        return None
+    wanted = oxygen_shift(scale)
+    if abs(block.shift - wanted) < _MAX_GUARD_SHIFT:
+        return None
+    return (
+        f"a shift of {block.shift:+g} eV does not fit the energy scale {scale}, "
+        f"where O2 takes {wanted:+g} eV: leave `shift` out"
+    )

@@ -1,0 +1,121 @@
+"""From a host of the campaign file to a labelled, symmetrised structure."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from pymatgen.core import Structure
+
+from vacancy_flows.campaign import Campaign, Host
+from vacancy_flows.errors import InputError, nearest
+from vacancy_flows.structures import (
+    BUILT_IN_HOSTS,
+    built_in_host,
+    initial_moments,
+    prepare_host,
+    removal_count,
+)
+
+
+def build_host(campaign: Campaign, index: int) -> Structure:
+    """Return the root of a host: built, symmetrised, multiplied and labelled.
+
+    Parameters
+    ----------
+    campaign
+        Read by `load_campaign`.
+    index
+        Of the host in the campaign.
+
+    Raises
+    ------
+    InputError
+        Where the structure cannot be read or used as a host.
+    """
+    host = campaign.hosts[index]
+    key = f"hosts.{index}"
+    unit = _unit_cell(campaign, host, key)
+    if not any(site.species.elements and "O" in _symbols(site) for site in unit):
+        problem = f"{host.structure} has no oxygen: there is nothing to remove"
+        raise InputError(problem, file=campaign.path, key=f"{key}.structure")
+    try:
+        root = prepare_host(unit, host.supercell)
+    except ValueError as error:
+        part = "supercell" if "supercell" in str(error) else "structure"
+        raise InputError(str(error), file=campaign.path, key=f"{key}.{part}") from None
+    _check_delithiation(campaign, root, host, key)
+    return root
+
+
+def with_moments(campaign: Campaign, root: Structure) -> Structure:
+    """Return the host with the campaign's initial moments on every site.
+
+    Raises
+    ------
+    InputError
+        Where the order is not possible or the moments name something unknown.
+    """
+    magnetism = campaign.magnetism
+    try:
+        moments = initial_moments(root, magnetism.order, magnetism.moments)
+    except ValueError as error:
+        raise InputError(str(error), file=campaign.path, key="magnetism") from None
+    result = root.copy()
+    result.add_site_property("magmom", moments)
+    # Where the sites' symmetry is looked for: converged moments scatter, initial ones do not.
+    result.add_site_property("initial_magmom", moments)
+    return result
+
+
+def _symbols(site: object) -> set[str]:
+    return {element.symbol for element in site.species.elements}  # type: ignore[attr-defined]
+
+
+def _unit_cell(campaign: Campaign, host: Host, key: str) -> Structure:
+    if host.structure in BUILT_IN_HOSTS:
+        return built_in_host(host.structure, host.cell or "conventional")
+    path = Path(host.structure).expanduser()
+    if campaign.path is not None:
+        path = campaign.path.parent / path
+    if host.cell is not None:
+        problem = "applies to built-in hosts only; a file's cell is taken as it is"
+        raise InputError(problem, file=campaign.path, key=f"{key}.cell")
+    if not path.is_file():
+        raise InputError(
+            f"{host.structure!r} is neither a built-in host ({nearest(host.structure, BUILT_IN_HOSTS)}) "
+            f"nor a file ({path} does not exist)",
+            file=campaign.path,
+            key=f"{key}.structure",
+        )
+    return _read_structure(path, campaign.path, f"{key}.structure")
+
+
+def _read_structure(path: Path, file: Path | None, key: str) -> Structure:
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty", file=file, key=key)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pymatgen warns of rounding in most CIFs
+            structure = Structure.from_file(path)
+    except Exception as error:  # noqa: BLE001  # each parser has errors of its own
+        detail = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path} cannot be read as a structure ({detail}): use CIF, POSCAR or another "
+            "format pymatgen reads",
+            file=file,
+            key=key,
+        ) from None
+    if not isinstance(structure, Structure):
+        raise InputError(f"{path} holds no periodic structure", file=file, key=key)
+    return structure
+
+
+def _check_delithiation(campaign: Campaign, root: Structure, host: Host, key: str) -> None:
+    if host.delithiate is None:
+        return
+    n_li = sum(site.specie.symbol == "Li" for site in root)
+    try:
+        removal_count(n_li, host.delithiate.fraction)
+    except ValueError as error:
+        raise InputError(str(error), file=campaign.path, key=f"{key}.delithiate.fraction") from None

@@ -1,0 +1,300 @@
+"""What follows from what: pure functions from a finished calculation to the next ones.
+
+The local runner and the jobflow Makers both ask here, so a campaign is the same wherever
+it runs: host → strained pristine cells → one vacancy per class of sites. Orderings come
+before (``from: built``) or after (``from: relaxed``) the relaxation of the host.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pymatgen.core import Structure
+
+from vacancy_flows.campaign import Delithiation, Relax
+from vacancy_flows.identity import rounded, uid
+from vacancy_flows.schemas import Calculation, Record
+from vacancy_flows.structures import (
+    Removal,
+    SiteClass,
+    conventional_axes,
+    deform,
+    deformation_gradient,
+    distinct_removals,
+    electrostatic_energies,
+    lowest,
+    oxidation_states,
+    removal_count,
+    remove_labels,
+    select_classes,
+)
+
+
+class StrainPoint(BaseModel):
+    """A strained cell: a mode with a value, or ``custom`` with a 3×3 deformation gradient."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mode: str = "none"
+    value: float | None = 0.0
+    gradient: list[list[float]] | None = None
+
+    def gradient_on(self, structure: Structure) -> list[list[float]]:
+        """Return F (3 × 3) for the axes of a structure."""
+        if self.gradient is not None:
+            return self.gradient
+        if self.mode == "none" or self.value is None:
+            return [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+        axes = conventional_axes(structure)
+        return deformation_gradient(axes, self.mode, self.value).tolist()
+
+
+class HostPlan(BaseModel):
+    """Everything that is to be done to one host, resolved: no file is read later.
+
+    Attributes
+    ----------
+    root
+        Built, symmetrised and labelled; with ``magmom`` where the engine uses moments.
+    reference_uids
+        ``O2``, ``Li``, ``Li2O`` → uid; empty with a user's mu_O.
+    """
+
+    campaign: str = ""
+    host: str
+    root: Structure
+    root_uid: str
+    delithiate: Delithiation | None = None
+    strains: list[StrainPoint] = Field(default_factory=lambda: [StrainPoint()])
+    labels: list[str] | None = None
+    relax: Relax = Relax()
+    fingerprint: dict[str, Any]
+    reference_uids: dict[str, str] = Field(default_factory=dict)
+
+    def calculation(
+        self,
+        kind: str,
+        parent: str,
+        operation: dict[str, Any],
+        structure: Structure,
+        cell: str,
+        **description: Any,
+    ) -> Calculation:
+        """Return a calculation of this host with its uid."""
+        relax = {"cell": cell, "fmax": self.relax.fmax, "max_steps": self.relax.max_steps}
+        operation = {**operation, "relax": relax}
+        return Calculation.model_validate(
+            {
+                "uid": uid(parent, operation, self.fingerprint),
+                "kind": kind,
+                "parent_uid": parent,
+                "operation": operation,
+                "structure": structure,
+                "cell": cell,
+                "fmax": self.relax.fmax,
+                "max_steps": self.relax.max_steps,
+                "campaign": self.campaign,
+                "host": self.host,
+                "n_atoms": len(structure),
+                **description,
+            }
+        )
+
+
+def start(plan: HostPlan) -> list[Calculation]:
+    """Return the calculations that need nothing before them.
+
+    Returns
+    -------
+    list of Calculation
+        The host, or its orderings; where they are of kind ``candidate``, `rank` decides
+        between them when all are finished.
+    """
+    if plan.delithiate is not None and plan.delithiate.start == "built":
+        return _orderings(plan, plan.root_uid, plan.root)
+    moments = _initial_moments(plan.root)
+    return [plan.calculation("host", plan.root_uid, moments, plan.root, "free")]
+
+
+def after(plan: HostPlan, record: Record) -> list[Calculation]:
+    """Return what a converged calculation makes possible.
+
+    Parameters
+    ----------
+    plan
+        Of the host.
+    record
+        A host, a chosen candidate, or a pristine cell; nothing follows a vacancy.
+
+    Returns
+    -------
+    list of Calculation
+        Orderings, strained pristine cells, or vacancies.
+    """
+    kind = record.calculation.kind
+    if kind == "pristine":
+        return _vacancies(plan, record)
+    if kind not in ("host", "candidate"):
+        return []
+    if plan.delithiate is not None and "remove" not in record.calculation.operation:
+        return _orderings(plan, record.uid, record.structure)
+    return [_pristine(plan, record, point) for point in plan.strains]
+
+
+def rank(plan: HostPlan, candidates: list[Record]) -> list[Record]:
+    """Return the candidates kept, the lowest first, with their rank and energy filled in.
+
+    Parameters
+    ----------
+    plan
+        Of the host.
+    candidates
+        Finished candidates of one parent; those that did not converge are left out.
+
+    Returns
+    -------
+    list of Record
+        ``keep`` of them, more where energies tie; ``ordering`` counts from 0 and
+        ``ordering_energy`` is eV per cell above the lowest.
+    """
+    if plan.delithiate is None:
+        raise ValueError(f"host {plan.host} is not delithiated: there is nothing to rank")
+    converged = [record for record in candidates if record.result.converged]
+    if not converged:
+        return []
+    by_labels = {tuple(r.calculation.operation["remove"]): r for r in converged}
+    removals = [Removal(labels, 1) for labels in by_labels]
+    energies = [record.result.energy for record in by_labels.values()]
+    kept = lowest(removals, energies, plan.delithiate.keep)
+    return [
+        _ordered(by_labels[removal.labels], position, min(energies))
+        for position, removal in enumerate(kept)
+    ]
+
+
+def site_classes_of(record: Record) -> list[SiteClass]:
+    """Return the classes of sites that were chosen when a pristine cell finished."""
+    return [
+        SiteClass(**{**entry, "members": tuple(entry["members"])})
+        for entry in record.choice["classes"]
+    ]
+
+
+def _ordered(record: Record, position: int, lowest_energy: float) -> Record:
+    energy = record.result.energy - lowest_energy
+    update = {"ordering": position, "ordering_energy": energy}
+    return record.model_copy(update={"calculation": record.calculation.model_copy(update=update)})
+
+
+def _orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calculation]:
+    """Orderings of the delithiated host: candidates for the engine, or hosts by electrostatics.
+
+    The distinct ways are those of the root's symmetry, which a relaxation keeps; energies
+    are those of ``structure``.
+    """
+    wanted = plan.delithiate
+    if wanted is None:
+        raise ValueError(f"host {plan.host} is not delithiated")
+    ways = removals(plan)
+    by_engine = wanted.rank == "engine"
+    count = wanted.candidates if by_engine else wanted.keep
+    energies: dict[tuple[str, ...], float] = {}
+    if not by_engine or len(ways) > count:
+        values = electrostatic_energies(structure, ways, oxidation_states(structure))
+        ways, energies = (
+            lowest(ways, values, count),
+            {way.labels: float(value) for way, value in zip(ways, values, strict=True)},
+        )
+    calculations = []
+    for position, way in enumerate(ways):
+        cell = remove_labels(structure, way.labels)
+        description: dict[str, Any] = {}
+        if not by_engine:
+            bottom = min(energies.values())
+            description = {
+                "ordering": position,
+                "ordering_energy": energies[way.labels] - bottom,
+            }
+        operation = {"remove": list(way.labels), **_initial_moments(cell)}
+        kind = "candidate" if by_engine else "host"
+        calculations.append(
+            plan.calculation(kind, parent, operation, cell, wanted.cell, **description)
+        )
+    return calculations
+
+
+def removals(plan: HostPlan) -> list[Removal]:
+    """Return the symmetry-distinct ways to delithiate the root of a plan."""
+    if plan.delithiate is None:
+        return []
+    n_li = sum(site.specie.symbol == "Li" for site in plan.root)
+    return distinct_removals(plan.root, removal_count(n_li, plan.delithiate.fraction))
+
+
+def _pristine(plan: HostPlan, host: Record, point: StrainPoint) -> Calculation:
+    # The uid takes F on the axes of the built cell, so that it is known beforehand and no
+    # relaxed coordinate enters; the strain itself is on the engine's own relaxed cell.
+    operation = {"strain": point.mode, "deform": rounded(point.gradient_on(plan.root))}
+    structure = deform(host.structure, point.gradient_on(host.structure))
+    parent = host.calculation
+    return plan.calculation(
+        "pristine",
+        host.uid,
+        operation,
+        _with_found_moments(structure, host),
+        "fixed",
+        strain_mode=point.mode,
+        strain=point.value,
+        ordering=parent.ordering,
+        ordering_energy=parent.ordering_energy,
+        reference_uids=plan.reference_uids,
+    )
+
+
+def _vacancies(plan: HostPlan, pristine: Record) -> list[Calculation]:
+    parent = pristine.calculation
+    classes = site_classes_of(pristine)
+    if plan.labels is not None:
+        classes = select_classes(classes, plan.labels)
+    cell = "fixed" if plan.relax.cell == "fixed" else "free-fixed"
+    structure = _with_found_moments(pristine.structure, pristine)
+    return [
+        plan.calculation(
+            "vacancy",
+            pristine.uid,
+            {"vacancy": found.label},
+            remove_labels(structure, [found.label]),
+            cell,
+            strain_mode=parent.strain_mode,
+            strain=parent.strain,
+            ordering=parent.ordering,
+            ordering_energy=parent.ordering_energy,
+            site=found.label,
+            wyckoff=found.wyckoff,
+            multiplicity=found.multiplicity,
+            coordination=found.coordination,
+            removed_element=found.label.split("-", maxsplit=1)[0],
+            pristine_uid=pristine.uid,
+            reference_uids=plan.reference_uids,
+            n_atoms=len(structure),
+        )
+        for found in classes
+    ]
+
+
+def _initial_moments(structure: Structure) -> dict[str, Any]:
+    moments = structure.site_properties.get("initial_magmom")
+    if not moments:
+        return {}
+    labels = structure.site_properties["label"]
+    return {"moments": dict(sorted(zip(labels, rounded(moments, 4), strict=True)))}
+
+
+def _with_found_moments(structure: Structure, record: Record) -> Structure:
+    """Start from the moments a calculation ended with, where the engine uses moments."""
+    if "magmom" not in structure.site_properties or record.result.moments is None:
+        return structure
+    result = structure.copy()
+    result.add_site_property("magmom", record.result.moments)
+    return result

@@ -1,0 +1,147 @@
+"""From a checked campaign to plans: roots, references and what a campaign will cost."""
+
+from __future__ import annotations
+
+from pymatgen.core import Structure
+
+from vacancy_flows.campaign import Campaign
+from vacancy_flows.engines import REFERENCE_KINDS, Engine
+from vacancy_flows.errors import InputError
+from vacancy_flows.hosts import build_host, with_moments
+from vacancy_flows.identity import root_uid, uid
+from vacancy_flows.plan import HostPlan, StrainPoint, removals, start
+from vacancy_flows.schemas import Calculation
+from vacancy_flows.structures import SiteClass, deform, select_classes, site_classes
+
+REFERENCE_FMAX, REFERENCE_STEPS = 0.01, 500
+
+
+def plan_references(campaign: Campaign, engine: Engine) -> list[Calculation]:
+    """Return O2, Li and Li2O, once per engine; none with a user's own mu_O.
+
+    All three are wanted whatever the scheme, because the guard compares both routes to mu_O.
+    """
+    if campaign.oxygen_reference.scheme == "user":
+        return []
+    fingerprint = engine.fingerprint()
+    calculations = []
+    for kind in REFERENCE_KINDS:
+        reference = engine.reference(kind)
+        relax = {"cell": reference.cell, "fmax": REFERENCE_FMAX, "max_steps": REFERENCE_STEPS}
+        operation = {"reference": kind, "units": reference.units, "relax": relax}
+        calculations.append(
+            Calculation(
+                uid=uid(None, operation, fingerprint),
+                kind="reference",
+                parent_uid=None,
+                operation=operation,
+                structure=reference.structure,
+                cell=reference.cell,
+                fmax=REFERENCE_FMAX,
+                max_steps=REFERENCE_STEPS,
+                campaign=campaign.name,
+                n_atoms=len(reference.structure),
+                reference_kind=kind,
+            )
+        )
+    return calculations
+
+
+def plan_hosts(campaign: Campaign, engine: Engine) -> list[HostPlan]:
+    """Return the plan of every host of a campaign.
+
+    Raises
+    ------
+    InputError
+        Where a host cannot be built, a site label does not exist, or two hosts are the
+        same calculation.
+    """
+    reference_uids = {str(c.reference_kind): c.uid for c in plan_references(campaign, engine)}
+    plans: list[HostPlan] = []
+    seen: dict[str, str] = {}
+    for index, host in enumerate(campaign.hosts):
+        root = build_host(campaign, index)
+        identity = root_uid(root)
+        if engine.uses_moments:
+            root = with_moments(campaign, root)
+        elif campaign.magnetism.moments or campaign.magnetism.order != "fm":
+            with_moments(campaign, root)  # checked all the same; this engine ignores it
+        labels = campaign.sites_of(host).labels
+        key = f"hosts.{index}.sites.labels" if host.sites else "sites.labels"
+        _check_labels(campaign, root, labels, key)
+        plan = HostPlan(
+            campaign=campaign.name,
+            host=host.name,
+            root=root,
+            root_uid=identity,
+            delithiate=host.delithiate,
+            strains=[StrainPoint(mode=m, value=v) for m, v in campaign.strains_of(host)],
+            labels=labels,
+            relax=campaign.relax_of(host),
+            fingerprint=engine.fingerprint(),
+            reference_uids=reference_uids,
+        )
+        _check_different(campaign, index, plan, seen)
+        plans.append(plan)
+    return plans
+
+
+def expected_calculations(plan: HostPlan) -> dict[str, int]:
+    """Return how many calculations of each kind a host will take, seen from the built cell.
+
+    An estimate: classes of sites are found on relaxed cells, and the ordering that the
+    engine will keep is not known, so the first candidates stand for it.
+    """
+    first = start(plan)
+    counts: dict[str, int] = {}
+    for calculation in first:
+        counts[calculation.kind] = counts.get(calculation.kind, 0) + 1
+    cells = [calculation.structure for calculation in first]
+    if plan.delithiate is not None:
+        keep = plan.delithiate.keep
+        if plan.delithiate.start == "relaxed":
+            ways = len(removals(plan))
+            ranked = plan.delithiate.rank == "engine"
+            kind = "candidate" if ranked else "host"
+            number = min(ways, plan.delithiate.candidates if ranked else keep)
+            counts[kind] = counts.get(kind, 0) + number
+            cells = cells * keep
+        cells = cells[:keep]
+    counts["pristine"] = len(cells) * len(plan.strains)
+    counts["vacancy"] = sum(
+        len(expected_classes(plan, deform(cell, point.gradient_on(cell))))
+        for cell in cells
+        for point in plan.strains
+    )
+    return counts
+
+
+def expected_classes(plan: HostPlan, cell: Structure) -> list[SiteClass]:
+    """Return the classes of sites of an unrelaxed cell, those of the plan's labels only."""
+    classes = site_classes(cell, moments=cell.site_properties.get("initial_magmom"))
+    return classes if plan.labels is None else select_classes(classes, plan.labels)
+
+
+def _check_labels(campaign: Campaign, root: Structure, labels: list[str] | None, key: str) -> None:
+    if labels is None:
+        return
+    try:
+        select_classes(site_classes(root), labels)
+    except ValueError as error:
+        raise InputError(str(error), file=campaign.path, key=key) from None
+
+
+def _check_different(campaign: Campaign, index: int, plan: HostPlan, seen: dict[str, str]) -> None:
+    """Refuse two hosts whose calculations would be the same."""
+    first = start(plan)
+    identity = first[0].uid
+    if plan.delithiate is not None and plan.delithiate.start == "relaxed":
+        identity += f" {plan.delithiate.fraction} {plan.delithiate.cell}"
+    if identity in seen:
+        raise InputError(
+            f"hosts {seen[identity]!r} and {plan.host!r} are the same structure: "
+            "make them one host with a list of strains",
+            file=campaign.path,
+            key=f"hosts.{index}",
+        )
+    seen[identity] = plan.host
