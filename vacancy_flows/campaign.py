@@ -149,7 +149,7 @@ class Host(_Block):
     @classmethod
     def _boundary(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("structure"), dict):
-            raise ValueError(
+            raise ValueError(  # noqa: TRY004  # pydantic takes ValueError for its own
                 "boundary cells are not available in this version: name a built-in host or a file"
             )
         return data
@@ -226,8 +226,11 @@ class Campaign(_Block):
         A campaign without strain has the unstrained cell alone.
         """
         blocks = host.strain if host.strain is not None else self.strain
-        pairs = [(block.mode, value) for block in blocks for value in block.values]
-        pairs = [(mode, value) if value else ("none", 0.0) for mode, value in pairs]
+        pairs: list[tuple[str, float]] = [
+            (block.mode, value) if value else ("none", 0.0)
+            for block in blocks
+            for value in block.values
+        ]
         return list(dict.fromkeys(pairs)) or [("none", 0.0)]
 
 

@@ -82,9 +82,10 @@ def _unit_cell(campaign: Campaign, host: Host, key: str) -> Structure:
         problem = "applies to built-in hosts only; a file's cell is taken as it is"
         raise InputError(problem, file=campaign.path, key=f"{key}.cell")
     if not path.is_file():
+        hint = nearest(host.structure, BUILT_IN_HOSTS)
         raise InputError(
-            f"{host.structure!r} is neither a built-in host ({nearest(host.structure, BUILT_IN_HOSTS)}) "
-            f"nor a file ({path} does not exist)",
+            f"{host.structure!r} is neither a built-in host ({hint}) nor a file "
+            f"({path} does not exist)",
             file=campaign.path,
             key=f"{key}.structure",
         )

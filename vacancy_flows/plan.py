@@ -47,7 +47,8 @@ class StrainPoint(BaseModel):
         if self.mode == "none" or self.value is None:
             return [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
         axes = conventional_axes(structure)
-        return deformation_gradient(axes, self.mode, self.value).tolist()
+        gradient: list[list[float]] = deformation_gradient(axes, self.mode, self.value).tolist()
+        return gradient
 
 
 class HostPlan(BaseModel):

@@ -1,0 +1,120 @@
+"""The command line, ``vacancy-flows``.
+
+Exit status: 0 all done, 1 some calculations failed, 2 the input is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vacancy_flows.errors import InputError
+
+# Only what every command needs is imported above: `--help` must not wait for torch.
+
+_REFERENCE_OPTIONS = (
+    click.option("--oxygen-scheme", type=click.Choice(["O2", "Li2O", "user"]), default=None),
+    click.option("--mu-o", type=float, default=None, help="Your own mu_O, eV per O atom."),
+    click.option("--temperature", type=float, default=None, help="K; 0: no thermal term."),
+    click.option("--pressure", type=float, default=None, help="Of O2, bar."),
+)
+
+
+def _reference_options(command: Any) -> Any:
+    for option in reversed(_REFERENCE_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vacancy-flows")
+@click.option("-v", "--verbose", is_flag=True, help="Say more, with tracebacks of failures.")
+def cli(verbose: bool) -> None:
+    """Oxygen vacancy formation energies of battery cathodes, from a campaign file."""
+    level = logging.DEBUG if verbose else logging.WARNING
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("vacancy_flows").setLevel(level)
+
+
+@cli.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "directory", required=True, type=click.Path(path_type=Path))
+def build(spec: Path, directory: Path) -> None:
+    """Write every structure of a campaign; calculate nothing."""
+    from vacancy_flows.build import build_campaign
+    from vacancy_flows.campaign_file import load_campaign
+    from vacancy_flows.engines import get_engine
+
+    campaign = load_campaign(spec)
+    engine = get_engine(campaign.engine, campaign.settings)
+    click.echo(build_campaign(campaign, engine, directory).text)
+
+
+@cli.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option(
+    "-d", "--directory", required=True, type=click.Path(path_type=Path), help="For results."
+)
+@click.option("--workers", type=click.IntRange(1, 512), default=1, help="Processes.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be calculated.")
+def run(spec: Path, directory: Path, workers: int, dry_run: bool) -> None:
+    """Run a campaign here, from where it stands; start it again to go on."""
+    from vacancy_flows.commands import run_here
+
+    sys.exit(run_here(spec, directory, workers, dry_run=dry_run))
+
+
+@cli.command()
+@click.argument("database", type=click.Path(path_type=Path))
+@click.argument("selection", default="")
+@click.option(
+    "--format", "style", type=click.Choice(["table", "csv", "json"]), default="table"
+)
+@_reference_options
+def query(database: Path, selection: str, style: str, **reference: Any) -> None:
+    """Show vacancies of a results database, e.g. host=Li2MnO3,strain>0.02.
+
+    Without options each row has the oxygen reference of its campaign. A selection on
+    `kind` (pristine, host, candidate, reference, vacancy) shows calculations as stored.
+    """
+    from vacancy_flows.commands import query_database
+
+    click.echo(query_database(database, selection, style, reference), nl=False)
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+def repair(directory: Path) -> None:
+    """Rebuild results.db from the raw documents of a campaign directory."""
+    from vacancy_flows.commands import repair_directory
+
+    click.echo(repair_directory(directory))
+
+
+def main() -> None:
+    """Run the command line; nothing a user types ends in a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        _stop("interrupted; what was finished is kept, start again to go on", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except InputError as error:
+        _stop(str(error), 2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except PermissionError as error:
+        _stop(f"{error.filename}: permission denied: choose a place you may write to", 2)
+    except OSError as error:
+        _stop(f"{error.filename or 'system'}: {error.strerror or error}", 1)
+
+
+def _stop(message: str, status: int) -> None:
+    click.echo(f"vacancy-flows: {message}", err=True)
+    sys.exit(status)

@@ -1,0 +1,108 @@
+"""Worker processes that survive the death of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+from vacancy_flows.engines import Engine
+from vacancy_flows.schemas import Calculation
+from vacancy_flows.worker import Outcome, calculate, single_thread, start_worker
+
+_TRIES = 2  # of a calculation whose worker died, before it counts as failed
+
+
+class Workers:
+    """Run calculations here (one worker) or in processes (several).
+
+    Parameters
+    ----------
+    engine
+        Of the campaign.
+    number
+        Of processes; with 1 everything runs in this process.
+    """
+
+    def __init__(self, engine: Engine, number: int) -> None:
+        self.engine, self.number = engine, number
+        self._pool: ProcessPoolExecutor | None = None
+        self._running: dict[Future[Outcome], Calculation] = {}
+        self._waiting: list[Calculation] = []
+        self._suspects: list[Calculation] = []
+        self._deaths: dict[str, int] = {}
+        single_thread()
+
+    @property
+    def free(self) -> int:
+        """How many more calculations can start now."""
+        if self._suspects:
+            return 0
+        return self.number - len(self._running) - len(self._waiting)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is running."""
+        return bool(self._running or self._waiting or self._suspects)
+
+    def start(self, calculation: Calculation) -> None:
+        """Start a calculation, or keep it for `finished` where there is one worker."""
+        if self.number == 1:
+            self._waiting.append(calculation)
+            return
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.number, mp_context=get_context("spawn"), initializer=start_worker
+            )
+        try:
+            future = self._pool.submit(calculate, calculation, self.engine)
+        except BrokenProcessPool:
+            self._pool = None
+            self.start(calculation)
+            return
+        self._running[future] = calculation
+
+    def finished(self) -> Iterator[Outcome]:
+        """Wait for what finishes next and yield it."""
+        if self.number == 1:
+            while self._waiting:
+                yield calculate(self._waiting.pop(0), self.engine)
+            return
+        if not self._running and self._suspects:
+            self.start(self._suspects.pop(0))
+        if not self._running:
+            return
+        done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+        for future in done:
+            calculation = self._running.pop(future)
+            error = future.exception()
+            if error is None:
+                yield future.result()
+            elif isinstance(error, BrokenProcessPool):
+                yield from self._after_death(calculation)
+            else:
+                yield Outcome(calculation.uid, error=f"could not be returned: {error}")
+
+    def _after_death(self, calculation: Calculation) -> Iterator[Outcome]:
+        """Try again, one by one, what was running when a worker died: the guilty dies again."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        deaths = self._deaths[calculation.uid] = self._deaths.get(calculation.uid, 0) + 1
+        if deaths < _TRIES:
+            self._suspects.append(calculation)
+        else:
+            yield Outcome(
+                calculation.uid,
+                error=f"its process died {deaths} times: out of memory? use fewer workers",
+            )
+
+    def close(self) -> None:
+        """Stop all workers at once."""
+        if self._pool is not None:
+            processes = list((self._pool._processes or {}).values())  # noqa: SLF001
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            self._pool = None

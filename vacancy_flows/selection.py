@@ -1,0 +1,103 @@
+"""Selections in ASE's syntax (``host=Li2MnO3,strain>0.02``) on the columns of a table."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from vacancy_flows.errors import InputError, nearest
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+    "=": operator.eq,
+}
+_TERM = re.compile(r"(?P<key>[^<>=!]+?)\s*(?P<op>!=|<=|>=|<|>|=)\s*(?P<value>[^<>=!]+)")
+_BETWEEN = re.compile(
+    r"(?P<low>[^<>=!]+?)\s*(?P<op1><=|<)\s*(?P<key>[^<>=!]+?)\s*(?P<op2><=|<)\s*(?P<high>[^<>=!]+)"
+)
+_FLIPPED = {"<": ">", "<=": ">="}
+_TRUTH = {"true": True, "false": False, "1": True, "0": False}
+
+
+def parse_selection(selection: str) -> list[tuple[str, str, str]]:
+    """Split a selection into (column, operator, value).
+
+    A bare column asks that it is not empty (operator ``exists``).
+
+    Raises
+    ------
+    InputError
+        Where a part cannot be understood.
+    """
+    terms: list[tuple[str, str, str]] = []
+    for part in (part.strip() for part in selection.split(",")):
+        if not part:
+            continue
+        if match := _BETWEEN.fullmatch(part):
+            terms.append((match["key"], _FLIPPED[match["op1"]], match["low"]))
+            terms.append((match["key"], match["op2"], match["high"]))
+        elif match := _TERM.fullmatch(part):
+            terms.append((match["key"], match["op"], match["value"]))
+        elif re.fullmatch(r"\w+", part):
+            terms.append((part, "exists", ""))
+        else:
+            raise InputError(
+                f"{part!r} is not understood: write column=value, column>value or "
+                "low<column<high, separated by commas",
+                key="selection",
+            )
+    return terms
+
+
+def select(table: pd.DataFrame, selection: str) -> pd.DataFrame:
+    """Return the rows of a table that a selection names.
+
+    Parameters
+    ----------
+    table
+        Any table.
+    selection
+        In ASE's syntax; an empty one is everything.
+
+    Raises
+    ------
+    InputError
+        For an unknown column (with the nearest known) or a value of the wrong type.
+    """
+    keep = pd.Series(data=True, index=table.index)
+    for key, op, value in parse_selection(selection):
+        if key not in table.columns:
+            problem = f"unknown column {key!r}: {nearest(key, table.columns)}"
+            raise InputError(problem, key="selection")
+        column = table[key]
+        if op == "exists":
+            keep &= column.notna() & (column.astype(str) != "")
+            continue
+        keep &= _compare(column, key, op, value)
+    return table[keep]
+
+
+def _compare(column: pd.Series, key: str, op: str, value: str) -> pd.Series:
+    if pd.api.types.is_bool_dtype(column):
+        if op not in ("=", "!=") or value.lower() not in _TRUTH:
+            raise InputError(f"{key} is True or False, not {value!r}", key="selection")
+        return _OPERATORS[op](column, _TRUTH[value.lower()])
+    if pd.api.types.is_numeric_dtype(column):
+        try:
+            number = float(value)
+        except ValueError:
+            raise InputError(f"{key} is a number, not {value!r}", key="selection") from None
+        numbers = pd.to_numeric(column).astype(float)
+        found = _OPERATORS[op](numbers, number)
+        return found & numbers.notna() if op == "!=" else found
+    if op not in ("=", "!="):
+        raise InputError(f"{key} is text: use = or !=, not {op}", key="selection")
+    return _OPERATORS[op](column.astype(object).where(column.notna(), "").astype(str), value)

@@ -1,0 +1,108 @@
+"""Tables of E_f read from a results database, for the reference each row asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from vacancy_flows.analysis import (
+    CALCULATION_COLUMNS,
+    OxygenReference,
+    ReferenceMismatch,
+    formation_table,
+)
+from vacancy_flows.database import ResultsDatabase
+from vacancy_flows.errors import InputError
+from vacancy_flows.rows import CAMPAIGN_SEPARATOR
+
+
+def vacancy_tables(
+    database: ResultsDatabase, reference: OxygenReference | None = None
+) -> list[tuple[OxygenReference, pd.DataFrame]]:
+    """Return the vacancies of a database with E_f, one table per oxygen reference.
+
+    Parameters
+    ----------
+    database
+        To read.
+    reference
+        For all rows; where None each row takes that of the campaign it was made for.
+
+    Returns
+    -------
+    list of (OxygenReference, pandas.DataFrame)
+        The contract's columns and ``campaign``.
+
+    Raises
+    ------
+    InputError
+        Where the reference does not fit the energy scale (the guard of the references).
+    """
+    calculations = database.table()
+    if reference is not None:
+        return [(reference, _table(calculations, reference))]
+    wanted = _references(database.campaigns)
+    is_vacancy = calculations["kind"] == "vacancy"
+    first = calculations["campaign"].astype(str).str.split(CAMPAIGN_SEPARATOR).str[0]
+    chosen = first.map(lambda name: wanted.get(name, OxygenReference()))
+    tables = []
+    for choice in dict.fromkeys(chosen[is_vacancy]):
+        part = calculations[~is_vacancy | (chosen == choice)]
+        tables.append((choice, _table(part, choice)))
+    return tables
+
+
+def calculations_table(database: ResultsDatabase) -> pd.DataFrame:
+    """Return every calculation as it is stored, references per unit."""
+    return database.table()[[*CALCULATION_COLUMNS, "campaign"]]
+
+
+def campaign_table(
+    database: ResultsDatabase, hosts: dict[str, str], reference: OxygenReference
+) -> pd.DataFrame:
+    """Return the vacancies of one campaign under its own host names.
+
+    Parameters
+    ----------
+    database
+        To read.
+    hosts
+        Host by uid, of all calculations of the campaign.
+    reference
+        Of the campaign.
+    """
+    calculations = database.table()
+    mine = calculations["uid"].isin(list(hosts))
+    calculations = calculations[mine | (calculations["kind"] == "reference")].copy()
+    own = calculations["uid"].map(hosts)
+    calculations["host"] = own.where(own.notna(), calculations["host"])
+    table = _table(calculations, reference)
+    order = {uid: position for position, uid in enumerate(hosts)}
+    return table.sort_values(
+        ["host", "ordering", "strain_mode", "strain", "site"],
+        key=lambda column: column.map(_host_order(hosts)) if column.name == "host" else column,
+        kind="stable",
+    ).reset_index(drop=True) if order else table
+
+
+def _host_order(hosts: dict[str, str]) -> dict[str, int]:
+    names = dict.fromkeys(name for name in hosts.values() if name)
+    return {name: position for position, name in enumerate(names)}
+
+
+def _table(calculations: pd.DataFrame, reference: OxygenReference) -> pd.DataFrame:
+    try:
+        table = formation_table(calculations, reference)
+    except ReferenceMismatch as error:
+        raise InputError(str(error), key="oxygen_reference") from None
+    campaigns = calculations.set_index("uid")["campaign"]
+    table["campaign"] = table["uid"].map(campaigns)
+    return table
+
+
+def _references(campaigns: dict[str, Any]) -> dict[str, OxygenReference]:
+    return {
+        name: OxygenReference(**description["oxygen_reference"])
+        for name, description in campaigns.items()
+    }

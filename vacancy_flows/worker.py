@@ -1,0 +1,88 @@
+"""One calculation in a process of its own: a jobflow flow, run locally, one thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import tempfile
+import threading
+import traceback
+import warnings
+from dataclasses import dataclass, field
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from typing import Any
+
+from jobflow import run_locally
+from monty.json import MontyDecoder
+
+from vacancy_flows.engines import Engine
+from vacancy_flows.flows.calculation import CalculationMaker
+from vacancy_flows.rawstore import memory_store
+from vacancy_flows.schemas import Calculation, Record
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass
+class Outcome:
+    """What came back from a worker: a record with its documents, or why there is none."""
+
+    uid: str
+    record: Record | None = None
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+    detail: str = ""
+
+
+def single_thread() -> None:
+    """Give this process and its children one thread each: parallel work is in processes.
+
+    Works where numerical libraries are not loaded yet. Small cells gain nothing from threads, and energies stay the same in the last digit.
+    """
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = "1"
+
+
+def start_worker() -> None:
+    """Prepare a worker process, which ends when its parent does, by ``kill -9`` too."""
+    single_thread()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow_parent, args=(parent.sentinel,), daemon=True).start()
+
+
+def _follow_parent(sentinel: Any) -> None:
+    wait([sentinel])
+    os._exit(1)
+
+
+def calculate(calculation: Calculation, engine: Engine) -> Outcome:
+    """Run one calculation and return what came out; never raises.
+
+    Parameters
+    ----------
+    calculation
+        What to do.
+    engine
+        What does it.
+    """
+    store = memory_store()
+    flow = CalculationMaker(engine=engine).make(calculation)
+    last = flow.jobs[-1].uuid
+    try:
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+            warnings.simplefilter("ignore")  # of torch and pymatgen, about themselves
+            run_locally(flow, store=store, log=False, raise_immediately=True, root_dir=folder)
+    except Exception as error:  # noqa: BLE001  # one failure must not end a campaign
+        logging.getLogger(__name__).debug("calculation failed", exc_info=True)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Outcome(calculation.uid, error=reason, detail=traceback.format_exc())
+    documents = list(store.query())
+    for document in documents:
+        document["metadata"]["record"] = document["uuid"] == last
+    output = next(d["output"] for d in documents if d["uuid"] == last)
+    return Outcome(calculation.uid, MontyDecoder().process_decoded(output), documents)
+
