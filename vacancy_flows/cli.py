@@ -71,9 +71,7 @@ def run(spec: Path, directory: Path, workers: int, dry_run: bool) -> None:
 @cli.command()
 @click.argument("database", type=click.Path(path_type=Path))
 @click.argument("selection", default="")
-@click.option(
-    "--format", "style", type=click.Choice(["table", "csv", "json"]), default="table"
-)
+@click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table")
 @_reference_options
 def query(database: Path, selection: str, style: str, **reference: Any) -> None:
     """Show vacancies of a results database, e.g. host=Li2MnO3,strain>0.02.

@@ -103,9 +103,7 @@ def cost_text(campaign: Campaign, engine: Engine, plans: list[Any], workers: int
     )
 
 
-def query_database(
-    path: Path, selection: str, style: str, options: dict[str, Any]
-) -> str:
+def query_database(path: Path, selection: str, style: str, options: dict[str, Any]) -> str:
     """Return rows of a database as text.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -75,21 +76,34 @@ def _symbols(site: object) -> set[str]:
 def _unit_cell(campaign: Campaign, host: Host, key: str) -> Structure:
     if host.structure in BUILT_IN_HOSTS:
         return built_in_host(host.structure, host.cell or "conventional")
-    path = Path(host.structure).expanduser()
-    if campaign.path is not None:
-        path = campaign.path.parent / path
-    if host.cell is not None:
-        problem = "applies to built-in hosts only; a file's cell is taken as it is"
-        raise InputError(problem, file=campaign.path, key=f"{key}.cell")
-    if not path.is_file():
+    path = _path_of(campaign, host)
+    if not _is_file(path):
         hint = nearest(host.structure, BUILT_IN_HOSTS)
         raise InputError(
             f"{host.structure!r} is neither a built-in host ({hint}) nor a file "
-            f"({path} does not exist)",
+            f"(there is no file {path})",
             file=campaign.path,
             key=f"{key}.structure",
         )
+    if host.cell is not None:
+        problem = "applies to built-in hosts only; a file's cell is taken as it is: leave it out"
+        raise InputError(problem, file=campaign.path, key=f"{key}.cell")
     return _read_structure(path, campaign.path, f"{key}.structure")
+
+
+def _path_of(campaign: Campaign, host: Host) -> Path:
+    """Return the path of a structure file; a relative one is relative to the campaign file."""
+    path = Path(host.structure)
+    with contextlib.suppress(RuntimeError):  # "~somebody" who has no home
+        path = path.expanduser()
+    return path if campaign.path is None else campaign.path.parent / path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a null character
+        return False
 
 
 def _read_structure(path: Path, file: Path | None, key: str) -> Structure:

@@ -6,6 +6,7 @@ import os
 import socket
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from vacancy_flows.errors import InputError
 
@@ -37,7 +38,7 @@ class WriterLock:
         self.path = database.with_name(database.name + ".writer")
         self._file: int | None = None
 
-    def __enter__(self) -> WriterLock:
+    def __enter__(self) -> Self:
         """Take the lock or refuse at once."""
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:

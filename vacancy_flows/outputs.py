@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +21,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """
     part = path.with_name(path.name + ".part")
     part.write_text(to_csv(table), encoding="utf-8")
-    os.replace(part, path)
+    part.replace(path)
 
 
 def to_csv(table: pd.DataFrame) -> str:
@@ -30,9 +29,7 @@ def to_csv(table: pd.DataFrame) -> str:
     return str(table.to_csv(index=False, float_format=_number))
 
 
-def write_figures(
-    table: pd.DataFrame, directory: Path, reference: OxygenReference
-) -> list[Path]:
+def write_figures(table: pd.DataFrame, directory: Path, reference: OxygenReference) -> list[Path]:
     """Draw E_f against strain as PNG and SVG.
 
     Parameters
@@ -60,6 +57,6 @@ def summary(table: pd.DataFrame, reference: OxygenReference) -> str:
     return summarise(table, reference)
 
 
-def _number(value: float) -> str:
+def _number(value: object) -> str:
     text = f"{value:.6f}".rstrip("0")
     return text + "0" if text.endswith(".") else text

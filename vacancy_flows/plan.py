@@ -30,6 +30,8 @@ from vacancy_flows.structures import (
     select_classes,
 )
 
+_TIE = 1e-6  # eV; orderings closer than this are kept together
+
 
 class StrainPoint(BaseModel):
     """A strained cell: a mode with a value, or ``custom`` with a 3×3 deformation gradient."""
@@ -113,7 +115,7 @@ def start(plan: HostPlan) -> list[Calculation]:
         between them when all are finished.
     """
     if plan.delithiate is not None and plan.delithiate.start == "built":
-        return _orderings(plan, plan.root_uid, plan.root)
+        return orderings(plan, plan.root_uid, plan.root)
     moments = _initial_moments(plan.root)
     return [plan.calculation("host", plan.root_uid, moments, plan.root, "free")]
 
@@ -139,39 +141,52 @@ def after(plan: HostPlan, record: Record) -> list[Calculation]:
     if kind not in ("host", "candidate"):
         return []
     if plan.delithiate is not None and "remove" not in record.calculation.operation:
-        return _orderings(plan, record.uid, record.structure)
-    return [_pristine(plan, record, point) for point in plan.strains]
+        return orderings(plan, record.uid, record.structure)
+    structure = _with_found_moments(record)
+    return [
+        pristine_calculation(plan, record.calculation, structure, point) for point in plan.strains
+    ]
 
 
-def rank(plan: HostPlan, candidates: list[Record]) -> list[Record]:
-    """Return the candidates kept, the lowest first, with their rank and energy filled in.
+def ranked(candidates: list[Record]) -> list[Record]:
+    """Return the converged candidates, the lowest energy first, with rank and energy.
 
     Parameters
     ----------
-    plan
-        Of the host.
     candidates
         Finished candidates of one parent; those that did not converge are left out.
 
     Returns
     -------
     list of Record
-        ``keep`` of them, more where energies tie; ``ordering`` counts from 0 and
-        ``ordering_energy`` is eV per cell above the lowest.
+        ``ordering`` counts from 0; ``ordering_energy`` is eV per cell above the lowest.
+    """
+    converged = [record for record in candidates if record.result.converged]
+    converged.sort(key=lambda r: (r.result.energy, r.calculation.operation["remove"]))
+    return [
+        _with_ordering(record, position, record.result.energy - converged[0].result.energy)
+        for position, record in enumerate(converged)
+    ]
+
+
+def rank(plan: HostPlan, candidates: list[Record]) -> list[Record]:
+    """Return the candidates kept: ``keep`` of `ranked`, more where energies tie.
+
+    Parameters
+    ----------
+    plan
+        Of the host.
+    candidates
+        Finished candidates of one parent.
     """
     if plan.delithiate is None:
         raise ValueError(f"host {plan.host} is not delithiated: there is nothing to rank")
-    converged = [record for record in candidates if record.result.converged]
-    if not converged:
-        return []
-    by_labels = {tuple(r.calculation.operation["remove"]): r for r in converged}
-    removals = [Removal(labels, 1) for labels in by_labels]
-    energies = [record.result.energy for record in by_labels.values()]
-    kept = lowest(removals, energies, plan.delithiate.keep)
-    return [
-        _ordered(by_labels[removal.labels], position, min(energies))
-        for position, removal in enumerate(kept)
-    ]
+    order = ranked(candidates)
+    keep = plan.delithiate.keep
+    if len(order) <= keep:
+        return order
+    last = order[keep - 1].calculation.ordering_energy or 0.0
+    return [r for r in order if (r.calculation.ordering_energy or 0.0) <= last + _TIE]
 
 
 def site_classes_of(record: Record) -> list[SiteClass]:
@@ -182,17 +197,25 @@ def site_classes_of(record: Record) -> list[SiteClass]:
     ]
 
 
-def _ordered(record: Record, position: int, lowest_energy: float) -> Record:
-    energy = record.result.energy - lowest_energy
+def _with_ordering(record: Record, position: int, energy: float) -> Record:
     update = {"ordering": position, "ordering_energy": energy}
     return record.model_copy(update={"calculation": record.calculation.model_copy(update=update)})
 
 
-def _orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calculation]:
+def orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calculation]:
     """Orderings of the delithiated host: candidates for the engine, or hosts by electrostatics.
 
     The distinct ways are those of the root's symmetry, which a relaxation keeps; energies
     are those of ``structure``.
+
+    Parameters
+    ----------
+    plan
+        Of the host.
+    parent
+        uid of the built root or of the relaxed lithiated host.
+    structure
+        Geometry of that parent.
     """
     wanted = plan.delithiate
     if wanted is None:
@@ -233,55 +256,82 @@ def removals(plan: HostPlan) -> list[Removal]:
     return distinct_removals(plan.root, removal_count(n_li, plan.delithiate.fraction))
 
 
-def _pristine(plan: HostPlan, host: Record, point: StrainPoint) -> Calculation:
+def pristine_calculation(
+    plan: HostPlan, host: Calculation, structure: Structure, point: StrainPoint
+) -> Calculation:
+    """Return the calculation of one strained pristine cell.
+
+    Parameters
+    ----------
+    plan
+        Of the host.
+    host
+        Parent: the host, or the ordering that was kept.
+    structure
+        Its geometry, relaxed (or, for an estimate, as built).
+    point
+        Strain to put on it.
+    """
     # The uid takes F on the axes of the built cell, so that it is known beforehand and no
     # relaxed coordinate enters; the strain itself is on the engine's own relaxed cell.
     operation = {"strain": point.mode, "deform": rounded(point.gradient_on(plan.root))}
-    structure = deform(host.structure, point.gradient_on(host.structure))
-    parent = host.calculation
     return plan.calculation(
         "pristine",
         host.uid,
         operation,
-        _with_found_moments(structure, host),
+        deform(structure, point.gradient_on(structure)),
         "fixed",
         strain_mode=point.mode,
         strain=point.value,
-        ordering=parent.ordering,
-        ordering_energy=parent.ordering_energy,
+        ordering=host.ordering,
+        ordering_energy=host.ordering_energy,
         reference_uids=plan.reference_uids,
     )
 
 
+def vacancy_calculation(
+    plan: HostPlan, pristine: Calculation, structure: Structure, found: SiteClass
+) -> Calculation:
+    """Return the calculation of the vacancy of one class of sites.
+
+    Parameters
+    ----------
+    plan
+        Of the host.
+    pristine
+        Parent.
+    structure
+        Its geometry, relaxed (or, for an estimate, as built).
+    found
+        The class; its first member is removed.
+    """
+    return plan.calculation(
+        "vacancy",
+        pristine.uid,
+        {"vacancy": found.label},
+        remove_labels(structure, [found.label]),
+        "fixed" if plan.relax.cell == "fixed" else "free-fixed",
+        strain_mode=pristine.strain_mode,
+        strain=pristine.strain,
+        ordering=pristine.ordering,
+        ordering_energy=pristine.ordering_energy,
+        site=found.label,
+        wyckoff=found.wyckoff,
+        multiplicity=found.multiplicity,
+        coordination=found.coordination,
+        removed_element=found.label.split("-", maxsplit=1)[0],
+        pristine_uid=pristine.uid,
+        reference_uids=plan.reference_uids,
+        n_atoms=len(structure),
+    )
+
+
 def _vacancies(plan: HostPlan, pristine: Record) -> list[Calculation]:
-    parent = pristine.calculation
     classes = site_classes_of(pristine)
     if plan.labels is not None:
         classes = select_classes(classes, plan.labels)
-    cell = "fixed" if plan.relax.cell == "fixed" else "free-fixed"
-    structure = _with_found_moments(pristine.structure, pristine)
-    return [
-        plan.calculation(
-            "vacancy",
-            pristine.uid,
-            {"vacancy": found.label},
-            remove_labels(structure, [found.label]),
-            cell,
-            strain_mode=parent.strain_mode,
-            strain=parent.strain,
-            ordering=parent.ordering,
-            ordering_energy=parent.ordering_energy,
-            site=found.label,
-            wyckoff=found.wyckoff,
-            multiplicity=found.multiplicity,
-            coordination=found.coordination,
-            removed_element=found.label.split("-", maxsplit=1)[0],
-            pristine_uid=pristine.uid,
-            reference_uids=plan.reference_uids,
-            n_atoms=len(structure),
-        )
-        for found in classes
-    ]
+    structure = _with_found_moments(pristine)
+    return [vacancy_calculation(plan, pristine.calculation, structure, found) for found in classes]
 
 
 def _initial_moments(structure: Structure) -> dict[str, Any]:
@@ -292,8 +342,9 @@ def _initial_moments(structure: Structure) -> dict[str, Any]:
     return {"moments": dict(sorted(zip(labels, rounded(moments, 4), strict=True)))}
 
 
-def _with_found_moments(structure: Structure, record: Record) -> Structure:
+def _with_found_moments(record: Record) -> Structure:
     """Start from the moments a calculation ended with, where the engine uses moments."""
+    structure = record.structure
     if "magmom" not in structure.site_properties or record.result.moments is None:
         return structure
     result = structure.copy()

@@ -9,7 +9,7 @@ from vacancy_flows.engines import REFERENCE_KINDS, Engine
 from vacancy_flows.errors import InputError
 from vacancy_flows.hosts import build_host, with_moments
 from vacancy_flows.identity import root_uid, uid
-from vacancy_flows.plan import HostPlan, StrainPoint, removals, start
+from vacancy_flows.plan import HostPlan, StrainPoint, orderings, start
 from vacancy_flows.schemas import Calculation
 from vacancy_flows.structures import SiteClass, deform, select_classes, site_classes
 
@@ -92,21 +92,13 @@ def expected_calculations(plan: HostPlan) -> dict[str, int]:
     An estimate: classes of sites are found on relaxed cells, and the ordering that the
     engine will keep is not known, so the first candidates stand for it.
     """
-    first = start(plan)
+    before = [*start(plan), *expected_orderings(plan)]
     counts: dict[str, int] = {}
-    for calculation in first:
+    for calculation in before:
         counts[calculation.kind] = counts.get(calculation.kind, 0) + 1
-    cells = [calculation.structure for calculation in first]
-    if plan.delithiate is not None:
-        keep = plan.delithiate.keep
-        if plan.delithiate.start == "relaxed":
-            ways = len(removals(plan))
-            ranked = plan.delithiate.rank == "engine"
-            kind = "candidate" if ranked else "host"
-            number = min(ways, plan.delithiate.candidates if ranked else keep)
-            counts[kind] = counts.get(kind, 0) + number
-            cells = cells * keep
-        cells = cells[:keep]
+    cells = [c.structure for c in expected_parents(plan)]
+    if plan.delithiate is not None and plan.delithiate.rank == "engine":
+        cells = cells[: plan.delithiate.keep]
     counts["pristine"] = len(cells) * len(plan.strains)
     counts["vacancy"] = sum(
         len(expected_classes(plan, deform(cell, point.gradient_on(cell))))
@@ -114,6 +106,18 @@ def expected_calculations(plan: HostPlan) -> dict[str, int]:
         for point in plan.strains
     )
     return counts
+
+
+def expected_orderings(plan: HostPlan) -> list[Calculation]:
+    """Return the orderings that follow the host's relaxation (``from: relaxed``), as built."""
+    if plan.delithiate is None or plan.delithiate.start == "built":
+        return []
+    return orderings(plan, start(plan)[0].uid, plan.root)
+
+
+def expected_parents(plan: HostPlan) -> list[Calculation]:
+    """Return what pristine cells are made of, as built: the host, or all its orderings."""
+    return expected_orderings(plan) or start(plan)
 
 
 def expected_classes(plan: HostPlan, cell: Structure) -> list[SiteClass]:
@@ -133,10 +137,11 @@ def _check_labels(campaign: Campaign, root: Structure, labels: list[str] | None,
 
 def _check_different(campaign: Campaign, index: int, plan: HostPlan, seen: dict[str, str]) -> None:
     """Refuse two hosts whose calculations would be the same."""
-    first = start(plan)
-    identity = first[0].uid
-    if plan.delithiate is not None and plan.delithiate.start == "relaxed":
-        identity += f" {plan.delithiate.fraction} {plan.delithiate.cell}"
+    try:
+        identity = expected_parents(plan)[0].uid
+    except ValueError as error:  # too many orderings, or no charges to rank them by
+        place = f"hosts.{index}.delithiate"
+        raise InputError(str(error), file=campaign.path, key=place) from None
     if identity in seen:
         raise InputError(
             f"hosts {seen[identity]!r} and {plan.host!r} are the same structure: "

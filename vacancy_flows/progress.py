@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from vacancy_flows.campaign import Campaign
@@ -30,13 +29,13 @@ class Progress:
     def __init__(self, say: Callable[[str], None], workers: int = 1) -> None:
         self.say = say
         self.workers = workers
-        self._started = time.monotonic()
         self._expected: dict[str, dict[str, int]] = {}
         self._known: dict[str, dict[str, int]] = {}
         self._cost: dict[str, float] = {}
         self._calculations: dict[str, Calculation] = {}
         self._finished: set[str] = set()
-        self._work_done = 0.0
+        self._work_done = self._wall_done = 0.0
+        self._computed = 0
         self._reused = 0
         self._engine: Engine | None = None
 
@@ -79,8 +78,11 @@ class Progress:
     def done(self, record: Record) -> None:
         """Tell that a calculation has finished."""
         self._finished.add(record.uid)
-        self._work_done += self._work(record.calculation)
         result = record.result
+        if record.calculation.kind != "reference":  # tiny, and the first one loads the model
+            self._work_done += self._work(record.calculation)
+            self._wall_done += result.wall_s
+            self._computed += 1
         state = "" if result.converged else f"NOT CONVERGED: {result.reason}, "
         self._line(
             record.uid,
@@ -127,17 +129,16 @@ class Progress:
 
     def _time_left(self) -> str:
         left = self.total - len(self._finished)
-        computed = len(self._finished) - self._reused
-        if left <= 0 or computed < 1 or not self._work_done:
+        if left <= 0 or not self._computed:
             return ""
         open_work = sum(
             self._work(c) for uid, c in self._calculations.items() if uid not in self._finished
         )
         listed = sum(uid not in self._finished for uid in self._calculations)
-        typical = self._work_done / computed
+        typical = self._work_done / self._computed
         open_work += max(0, left - listed) * typical
-        elapsed = time.monotonic() - self._started
-        return f"; {duration(elapsed * open_work / self._work_done)} left"
+        seconds = self._wall_done / self._work_done * open_work / self.workers
+        return f"; {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:

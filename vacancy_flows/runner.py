@@ -6,6 +6,7 @@ import heapq
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from vacancy_flows.campaign import Campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine
 from vacancy_flows.errors import InputError
-from vacancy_flows.plan import HostPlan, after, rank, start
+from vacancy_flows.plan import HostPlan, after, rank, ranked, start
 from vacancy_flows.planning import plan_hosts, plan_references
 from vacancy_flows.pool import Workers
 from vacancy_flows.progress import Progress
@@ -72,7 +73,7 @@ class CampaignRun:
         Told of everything that happens.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         campaign: Campaign,
         engine: Engine,
@@ -157,12 +158,11 @@ class CampaignRun:
         group = _Group({c.uid for c in candidates})
         for calculation in calculations:
             if calculation.kind == "candidate":
-                uid = calculation.uid
-                self._want(calculation, lambda r, uid=uid: self._ranked(plan, group, uid, r))
+                self._want(calculation, partial(self._ranked, plan, group, calculation.uid))
             elif calculation.kind == "vacancy":
                 self._want(calculation, self._vacancy_done)
             else:
-                self._want(calculation, lambda r: self._next(plan, r))
+                self._want(calculation, partial(self._next, plan))
 
     def _next(self, plan: HostPlan, record: Record | None) -> None:
         """Go on from a host or a pristine cell; an unconverged one is the end of its branch."""
@@ -181,10 +181,9 @@ class CampaignRun:
                 self._unconverged(record, "it takes no part in the ranking; ")
         if group.missing:
             return
+        order = {r.uid: r for r in ranked(group.records)}
+        self._used = [order.get(used.uid, used) for used in self._used]
         kept = rank(plan, group.records)
-        self._used = [
-            next((k for k in kept if k.uid == used.uid), used) for used in self._used
-        ]
         if not kept:
             self.report.failures.append(f"host {plan.host}: no ordering converged")
         for chosen in kept:
@@ -220,9 +219,7 @@ class CampaignRun:
         try:
             mu_o = chemical_potential(reference, self.engine.energy_scale, energies)
         except ReferenceMismatch as error:
-            raise InputError(
-                str(error), file=self.campaign.path, key="oxygen_reference"
-            ) from None
+            raise InputError(str(error), file=self.campaign.path, key="oxygen_reference") from None
         self.progress.say(f"mu_O = {mu_o:.3f} eV, {reference.label(self.engine.energy_scale)}")
 
 
@@ -278,7 +275,7 @@ def describe(campaign: Campaign) -> dict[str, object]:
 
 
 def _described(record: Record, calculation: Calculation) -> Record:
-    """A stored record under the names this campaign gives it."""
+    """Return a stored record under the names this campaign gives it."""
     names = ("campaign", "host", "ordering", "ordering_energy", "reference_uids")
     update = {name: getattr(calculation, name) for name in names}
     return record.model_copy(update={"calculation": record.calculation.model_copy(update=update)})

@@ -11,7 +11,7 @@ import pandas as pd
 
 from vacancy_flows.errors import InputError, nearest
 
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+_OPERATORS: dict[str, Callable[[Any, Any], pd.Series]] = {
     "!=": operator.ne,
     "<=": operator.le,
     ">=": operator.ge,

@@ -78,17 +78,24 @@ def campaign_table(
     own = calculations["uid"].map(hosts)
     calculations["host"] = own.where(own.notna(), calculations["host"])
     table = _table(calculations, reference)
-    order = {uid: position for position, uid in enumerate(hosts)}
-    return table.sort_values(
-        ["host", "ordering", "strain_mode", "strain", "site"],
-        key=lambda column: column.map(_host_order(hosts)) if column.name == "host" else column,
-        kind="stable",
-    ).reset_index(drop=True) if order else table
+    names = list(dict.fromkeys(name for name in hosts.values() if name))
+    return _sorted(table, names)
 
 
-def _host_order(hosts: dict[str, str]) -> dict[str, int]:
-    names = dict.fromkeys(name for name in hosts.values() if name)
-    return {name: position for position, name in enumerate(names)}
+def _sorted(table: pd.DataFrame, hosts: list[str]) -> pd.DataFrame:
+    """Hosts as in the campaign file, then ordering, strain (unstrained first) and site."""
+    keys = pd.DataFrame(
+        {
+            "host": table["host"].map(hosts.index),
+            "ordering": table["ordering"].fillna(0),
+            "strained": table["strain_mode"] != "none",
+            "mode": table["strain_mode"],
+            "strain": table["strain"],
+            "site": table["site"],
+        }
+    )
+    order = keys.sort_values(list(keys.columns), kind="stable").index
+    return table.loc[order].reset_index(drop=True)
 
 
 def _table(calculations: pd.DataFrame, reference: OxygenReference) -> pd.DataFrame:

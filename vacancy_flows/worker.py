@@ -39,7 +39,8 @@ class Outcome:
 def single_thread() -> None:
     """Give this process and its children one thread each: parallel work is in processes.
 
-    Works where numerical libraries are not loaded yet. Small cells gain nothing from threads, and energies stay the same in the last digit.
+    Works where numerical libraries are not loaded yet. Small cells gain nothing from
+    threads, and energies stay the same in the last digit.
     """
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
@@ -76,7 +77,7 @@ def calculate(calculation: Calculation, engine: Engine) -> Outcome:
         with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
             warnings.simplefilter("ignore")  # of torch and pymatgen, about themselves
             run_locally(flow, store=store, log=False, raise_immediately=True, root_dir=folder)
-    except Exception as error:  # noqa: BLE001  # one failure must not end a campaign
+    except Exception as error:  # one failure must not end a campaign
         logging.getLogger(__name__).debug("calculation failed", exc_info=True)
         reason = " ".join(str(error).split()) or type(error).__name__
         return Outcome(calculation.uid, error=reason, detail=traceback.format_exc())
@@ -85,4 +86,3 @@ def calculate(calculation: Calculation, engine: Engine) -> Outcome:
         document["metadata"]["record"] = document["uuid"] == last
     output = next(d["output"] for d in documents if d["uuid"] == last)
     return Outcome(calculation.uid, MontyDecoder().process_decoded(output), documents)
-
