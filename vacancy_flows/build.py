@@ -17,6 +17,7 @@ from vacancy_flows.build_files import (
     strain_folder,
     write_structure,
 )
+from vacancy_flows.build_text import KINDS, cost_lines, ordering_note
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.engines import Engine
 from vacancy_flows.errors import InputError
@@ -47,14 +48,6 @@ COLUMNS = (
     "folder",
 )
 """Columns of ``sites.csv``; one row per vacancy, lists separated by spaces."""
-
-_KINDS = {
-    "reference": "oxygen references",
-    "host": "hosts",
-    "candidate": "candidate orderings",
-    "pristine": "pristine cells",
-    "vacancy": "vacancies",
-}
 
 
 @dataclass(frozen=True)
@@ -153,8 +146,9 @@ def build_campaign(campaign: Campaign, engine: Engine, directory: Path) -> Build
         problem = f"cannot be written ({error.strerror}): check the folder and free space"
         raise InputError(problem, file=error.filename or directory, key="-o") from None
     counts, seconds = _cost(campaign, engine, plans)
-    notes = [_ordering_note(plan, len(expected_parents(plan))) for plan in plans]
-    text = _text(campaign, build, notes, counts, seconds)
+    text = "\n".join(
+        [*_notes(campaign, plans, build), *cost_lines(campaign.engine, counts, seconds)]
+    )
     return BuildSummary(directory, len(stems), counts, seconds, text)
 
 
@@ -229,47 +223,22 @@ def _cost(
         counts[kind] += number
         each = engine.seconds(n_atoms, kind)
         seconds = None if each is None or seconds is None else seconds + number * each
-    return {kind: counts[kind] for kind in _KINDS if counts[kind]}, seconds
+    return {kind: counts[kind] for kind in KINDS if counts[kind]}, seconds
 
 
-def _text(
-    campaign: Campaign,
-    build: _Build,
-    notes: list[str],
-    counts: dict[str, int],
-    seconds: float | None,
-) -> str:
+def _notes(campaign: Campaign, plans: list[HostPlan], build: _Build) -> list[str]:
+    """Say what was written, and which orderings of each delithiated host."""
     vacancies = sum(len(cell.classes) for cell in build.cells)
-    numbers = ", ".join(f"{number} {_KINDS[kind]}" for kind, number in counts.items())
-    cost = f"unknown for engine {campaign.engine}"
-    if seconds is not None:
-        hours = f"{seconds / 3600:.2g} core-hours"
-        cost = f"about {seconds:.0f} core-seconds ({hours}) with engine {campaign.engine}"
-    lines = [
+    first = (
         f"{campaign.name}: {len(build.unstrained)} hosts and orderings, {len(build.cells)} "
         f"pristine cells and {vacancies} vacancies, each as CIF and POSCAR; "
-        "sites.csv lists the vacancies.",
-        *notes,
-        f"Calculations of a run: {sum(counts.values())} ({numbers}).",
-        f"Cost of a run: {cost}.",
-        "All of this is an estimate from cells that are not relaxed: a run relaxes each cell "
-        "and finds the classes of its sites, and so the number of vacancies, again.",
-    ]
-    return "\n".join(lines)
-
-
-def _ordering_note(plan: HostPlan, number: int) -> str:
-    """Say which orderings of a host were written, and what a run will make of them."""
-    wanted = plan.delithiate
-    if wanted is None:
-        return f"Host {plan.host}: as it is."
-    geometry = ""
-    if wanted.start == "relaxed":
-        geometry = " Their geometry is the built one; a run takes them from the relaxed host."
-    if wanted.rank == "engine":
-        return (
-            f"Host {plan.host}: all {number} candidate orderings are written, because only the "
-            f"engine can rank them (a run goes on with the lowest {wanted.keep}); "
-            f"the number of a folder is no rank.{geometry}"
-        )
-    return f"Host {plan.host}: the lowest {number} orderings by electrostatics.{geometry}"
+        "sites.csv lists the vacancies."
+    )
+    notes = [first]
+    for plan in plans:
+        if plan.delithiate is not None:
+            cells = [cell for cell in build.cells if cell.plan is plan]
+            number = len({cell.number for cell in cells})
+            classes = [len(cell.classes) for cell in cells]
+            notes.append(ordering_note(plan.host, plan.delithiate, number, classes))
+    return notes

@@ -26,6 +26,7 @@ from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._+-]{0,79}")
 _MISSING = {"na", "n/a", "nan", "none", "null", "true", "false", "yes", "no", "inf", "infinity"}
+_DIGITS = 8  # to which a deformation enters a uid: strains closer than this are one
 _MAX_GUARD_SHIFT = 0.2  # eV; what the guard of the references would let pass
 
 
@@ -64,7 +65,7 @@ class Strain(_Block):
     """One strain mode and its values; 0.05 is 5 %."""
 
     mode: Literal["uniaxial-a", "uniaxial-b", "uniaxial-c*", "biaxial-ab", "hydrostatic"]
-    values: list[float] = Field(min_length=1)
+    values: list[Annotated[float, Field(allow_inf_nan=True)]] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _within(self) -> Strain:
@@ -73,7 +74,7 @@ class Strain(_Block):
                 raise ValueError(
                     f"strain {value} is beyond ±{MAX_STRAIN}: it is a fraction, 0.05 means 5 %"
                 )
-        if len(set(self.values)) < len(self.values):
+        if len({round(value, _DIGITS) for value in self.values}) < len(self.values):
             raise ValueError(f"values {self.values} name a strain twice: leave one out")
         return self
 
@@ -227,7 +228,7 @@ class Campaign(_Block):
         """
         blocks = host.strain if host.strain is not None else self.strain
         pairs: list[tuple[str, float]] = [
-            (block.mode, value) if value else ("none", 0.0)
+            (block.mode, value) if round(value, _DIGITS) else ("none", 0.0)
             for block in blocks
             for value in block.values
         ]

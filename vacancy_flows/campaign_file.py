@@ -80,7 +80,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if content is None:
         raise InputError("is empty: a campaign needs name, engine and hosts", file=path)
     if not isinstance(content, dict):
-        raise InputError("must hold keys (name, engine, hosts, ...), not a list", file=path)
+        found = "a list" if isinstance(content, list) else f"only {_short(content)}"
+        raise InputError(f"must hold keys (name, engine, hosts, ...), not {found}", file=path)
     return content
 
 
@@ -105,6 +106,8 @@ def _message(problem: Any, model: type[BaseModel], location: list[Any]) -> str:
         return f"unknown key, {nearest(str(location[-1]), known)}"
     if problem["type"] == "missing":
         return "is required: add it"
+    if problem["type"] == "too_short":
+        return "is empty: give at least one"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return message

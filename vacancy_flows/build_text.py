@@ -1,0 +1,69 @@
+"""What a build tells the user: what was written, what a run will take, what is not known."""
+
+from __future__ import annotations
+
+from vacancy_flows.campaign import Delithiation
+
+KINDS = {
+    "reference": "oxygen references",
+    "host": "hosts",
+    "candidate": "candidate orderings",
+    "pristine": "pristine cells",
+    "vacancy": "vacancies",
+}
+"""Kinds of calculations, in the order they run, in words."""
+
+
+def cost_lines(engine: str, counts: dict[str, int], seconds: float | None) -> list[str]:
+    """Say what a run will take, and how far that is to be trusted.
+
+    Parameters
+    ----------
+    engine
+        Its name.
+    counts
+        Calculations of each kind.
+    seconds
+        Core-seconds of all of them, None where unknown.
+    """
+    numbers = ", ".join(f"{KINDS[kind]}: {number}" for kind, number in counts.items())
+    cost = f"unknown for engine {engine}"
+    if seconds is not None:
+        cost = (
+            f"about {seconds:.0f} core-seconds ({seconds / 3600:.2g} core-hours) "
+            f"with engine {engine}"
+        )
+    trust = (
+        "All of this is an estimate from cells that are not relaxed: a run relaxes each cell "
+        "and finds the classes of its sites, and so the number of vacancies, again."
+    )
+    calculations = f"Calculations of a run: {sum(counts.values())} ({numbers})."
+    return [calculations, f"Cost of a run: {cost}.", trust]
+
+
+def ordering_note(host: str, wanted: Delithiation, number: int, classes: list[int]) -> str:
+    """Say which orderings of a host were written, and what a run will make of them.
+
+    Parameters
+    ----------
+    host
+        Name.
+    wanted
+        How it is delithiated.
+    number
+        Orderings written.
+    classes
+        Classes of sites of each of their strained cells.
+    """
+    few, many = min(classes), max(classes)
+    note = f"Host {host}: the lowest {number} orderings by electrostatics are written."
+    if wanted.rank == "engine":
+        note = (
+            f"Host {host}: all {number} candidate orderings are written, because only the engine "
+            f"ranks them; a run goes on with the lowest {wanted.keep}, each with {few} to {many} "
+            "vacancies per strain (the number of calculations takes the first candidates for "
+            "them). The number of a folder is no rank."
+        )
+    if wanted.start == "relaxed":
+        note += " Their geometry is the built one; a run makes them from the relaxed host."
+    return note
