@@ -211,7 +211,8 @@ def _cost(
     campaign: Campaign, engine: Engine, plans: list[HostPlan]
 ) -> tuple[dict[str, int], float | None]:
     """Return the number of calculations of each kind, and their core-seconds."""
-    work = Counter((c.n_atoms, c.kind) for c in plan_references(campaign, engine))
+    references = plan_references(campaign, engine)
+    work: Counter[tuple[int, str]] = Counter((c.n_atoms, c.kind) for c in references)
     for plan in plans:
         delithiated = len(expected_parents(plan)[0].structure)
         for kind, number in expected_calculations(plan).items():

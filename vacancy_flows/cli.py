@@ -6,6 +6,7 @@ Exit status: 0 all done, 1 some calculations failed, 2 the input is wrong.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,8 @@ def main() -> None:
         sys.exit(0)
     except PermissionError as error:
         _stop(f"{error.filename}: permission denied: choose a place you may write to", 2)
+    except sqlite3.Error as error:
+        _stop(f"the database could not be read or written ({error}): is the disk full?", 1)
     except OSError as error:
         _stop(f"{error.filename or 'system'}: {error.strerror or error}", 1)
 

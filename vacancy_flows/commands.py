@@ -74,7 +74,8 @@ def write_results(campaign: Campaign, report: Report, directory: Path) -> None:
     """Write table and figures of a campaign and print its summary."""
     database = ResultsDatabase(directory / "results.db")
     reference = campaign.oxygen_reference.reference()
-    table = campaign_table(database, report.hosts, reference)
+    order = [host.name for host in campaign.hosts]
+    table = campaign_table(database, report.hosts, reference, order)
     if table.empty:
         click.echo("no vacancy was finished: there is no table and no figure", err=True)
         return

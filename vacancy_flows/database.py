@@ -58,6 +58,7 @@ class ResultsDatabase:
         if not path.is_file():
             raise InputError("no such results database: `vacancy-flows run` makes one", file=path)
         try:
+            _check_tables(path)
             database = cls(path)
             len(database)
         except (sqlite3.DatabaseError, OSError) as error:
@@ -184,3 +185,15 @@ class ResultsDatabase:
         data = {} if use in uses else {"data": {**row.data, "uses": [*uses, use]}}
         if changed or data:
             self._db.update(row.id, **changed, **data)
+
+
+def _check_tables(path: Path) -> None:
+    """Refuse another program's SQLite file, to which ASE would add its own tables."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        names = {name for (name,) in found}
+    finally:
+        connection.close()
+    if names and "systems" not in names:  # none: a run was killed before its first row
+        raise InputError("is not a results database: it holds other tables", file=path)

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import Delithiation, Relax
-from vacancy_flows.identity import rounded, uid
+from vacancy_flows.host_plan import HostPlan, StrainPoint
+from vacancy_flows.identity import rounded
 from vacancy_flows.schemas import Calculation, Record
 from vacancy_flows.structures import (
     Removal,
     SiteClass,
-    conventional_axes,
     deform,
-    deformation_gradient,
     distinct_removals,
     electrostatic_energies,
     lowest,
@@ -30,79 +27,21 @@ from vacancy_flows.structures import (
     select_classes,
 )
 
+__all__ = [
+    "HostPlan",
+    "StrainPoint",
+    "after",
+    "orderings",
+    "pristine_calculation",
+    "rank",
+    "ranked",
+    "removals",
+    "site_classes_of",
+    "start",
+    "vacancy_calculation",
+]
+
 _TIE = 1e-6  # eV; orderings closer than this are kept together
-
-
-class StrainPoint(BaseModel):
-    """A strained cell: a mode with a value, or ``custom`` with a 3×3 deformation gradient."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mode: str = "none"
-    value: float | None = 0.0
-    gradient: list[list[float]] | None = None
-
-    def gradient_on(self, structure: Structure) -> list[list[float]]:
-        """Return F (3 × 3) for the axes of a structure."""
-        if self.gradient is not None:
-            return self.gradient
-        if self.mode == "none" or self.value is None:
-            return [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
-        axes = conventional_axes(structure)
-        gradient: list[list[float]] = deformation_gradient(axes, self.mode, self.value).tolist()
-        return gradient
-
-
-class HostPlan(BaseModel):
-    """Everything that is to be done to one host, resolved: no file is read later.
-
-    Attributes
-    ----------
-    root
-        Built, symmetrised and labelled; with ``magmom`` where the engine uses moments.
-    reference_uids
-        ``O2``, ``Li``, ``Li2O`` → uid; empty with a user's mu_O.
-    """
-
-    campaign: str = ""
-    host: str
-    root: Structure
-    root_uid: str
-    delithiate: Delithiation | None = None
-    strains: list[StrainPoint] = Field(default_factory=lambda: [StrainPoint()])
-    labels: list[str] | None = None
-    relax: Relax = Relax()
-    fingerprint: dict[str, Any]
-    reference_uids: dict[str, str] = Field(default_factory=dict)
-
-    def calculation(
-        self,
-        kind: str,
-        parent: str,
-        operation: dict[str, Any],
-        structure: Structure,
-        cell: str,
-        **description: Any,
-    ) -> Calculation:
-        """Return a calculation of this host with its uid."""
-        relax = {"cell": cell, "fmax": self.relax.fmax, "max_steps": self.relax.max_steps}
-        operation = {**operation, "relax": relax}
-        return Calculation.model_validate(
-            {
-                "uid": uid(parent, operation, self.fingerprint),
-                "kind": kind,
-                "parent_uid": parent,
-                "operation": operation,
-                "structure": structure,
-                "cell": cell,
-                "fmax": self.relax.fmax,
-                "max_steps": self.relax.max_steps,
-                "campaign": self.campaign,
-                "host": self.host,
-                "n_atoms": len(structure),
-                **description,
-            }
-        )
 
 
 def start(plan: HostPlan) -> list[Calculation]:
@@ -274,7 +213,7 @@ def pristine_calculation(
     """
     # The uid takes F on the axes of the built cell, so that it is known beforehand and no
     # relaxed coordinate enters; the strain itself is on the engine's own relaxed cell.
-    operation = {"strain": point.mode, "deform": rounded(point.gradient_on(plan.root))}
+    operation = {"strain": point.mode, "deform": rounded(point.gradient_on_root(plan.root))}
     return plan.calculation(
         "pristine",
         host.uid,

@@ -253,7 +253,8 @@ def run_campaign(
     progress
         Told of everything that happens.
     """
-    database = ResultsDatabase(directory / "results.db")
+    path = directory / "results.db"
+    database = ResultsDatabase.open(path) if path.exists() else ResultsDatabase(path)
     raw = RawStore(directory)
     pool = Workers(engine, workers)
     try:

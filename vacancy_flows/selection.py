@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -85,16 +86,23 @@ def select(table: pd.DataFrame, selection: str) -> pd.DataFrame:
     return table[keep]
 
 
+def _number(key: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{key} is a number, not {value!r}", key="selection")
+    return number
+
+
 def _compare(column: pd.Series, key: str, op: str, value: str) -> pd.Series:
     if pd.api.types.is_bool_dtype(column):
         if op not in ("=", "!=") or value.lower() not in _TRUTH:
             raise InputError(f"{key} is True or False, not {value!r}", key="selection")
         return _OPERATORS[op](column, _TRUTH[value.lower()])
     if pd.api.types.is_numeric_dtype(column):
-        try:
-            number = float(value)
-        except ValueError:
-            raise InputError(f"{key} is a number, not {value!r}", key="selection") from None
+        number = _number(key, value)
         numbers = pd.to_numeric(column).astype(float)
         found = _OPERATORS[op](numbers, number)
         return found & numbers.notna() if op == "!=" else found

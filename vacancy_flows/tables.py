@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -59,7 +60,10 @@ def calculations_table(database: ResultsDatabase) -> pd.DataFrame:
 
 
 def campaign_table(
-    database: ResultsDatabase, hosts: dict[str, str], reference: OxygenReference
+    database: ResultsDatabase,
+    hosts: dict[str, str],
+    reference: OxygenReference,
+    order: Sequence[str],
 ) -> pd.DataFrame:
     """Return the vacancies of one campaign under its own host names.
 
@@ -71,6 +75,8 @@ def campaign_table(
         Host by uid, of all calculations of the campaign.
     reference
         Of the campaign.
+    order
+        Names of the hosts, as in the campaign file.
     """
     calculations = database.table()
     mine = calculations["uid"].isin(list(hosts))
@@ -78,11 +84,10 @@ def campaign_table(
     own = calculations["uid"].map(hosts)
     calculations["host"] = own.where(own.notna(), calculations["host"])
     table = _table(calculations, reference)
-    names = list(dict.fromkeys(name for name in hosts.values() if name))
-    return _sorted(table, names)
+    return _sorted(table, order)
 
 
-def _sorted(table: pd.DataFrame, hosts: list[str]) -> pd.DataFrame:
+def _sorted(table: pd.DataFrame, hosts: Sequence[str]) -> pd.DataFrame:
     """Hosts as in the campaign file, then ordering, strain (unstrained first) and site."""
     keys = pd.DataFrame(
         {

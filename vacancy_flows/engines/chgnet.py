@@ -131,4 +131,5 @@ def calculator(weights: str, device: str) -> Any:
 
     with contextlib.redirect_stdout(io.StringIO()):  # chgnet prints its size and device
         model = CHGNet.load(model_name=WEIGHTS[weights][0], use_device=device, verbose=False)
+        model.requires_grad_(False)  # gradients of weights are for training only
         return OneGradientCHGNet(model, use_device=device)

@@ -123,6 +123,7 @@ def next_flow(calculations: list[Calculation], plan: HostPlan, engine: Engine) -
     if candidates:
         decision = choose([flow.output for flow in candidates], plan, engine)
         decision.name = f"rank orderings of {plan.host}"
+        decision.update_metadata(_metadata(plan, engine))
         flows += [*candidates, decision]
     return Flow(flows, name=f"{plan.campaign} {plan.host}".strip())
 
@@ -131,4 +132,10 @@ def _followed(maker: CalculationMaker, calculation: Calculation, plan: HostPlan)
     flow = maker.make(calculation)
     then = follow(flow.output, plan, maker.engine)
     then.name = f"{calculation.uid} what follows {calculation.title}"
+    then.update_metadata(_metadata(plan, maker.engine))
     return Flow([flow, then], output=flow.output, name=flow.name)
+
+
+def _metadata(plan: HostPlan, engine: Engine) -> dict[str, str]:
+    """Return what a decision is searched by; it is no calculation and has no uid."""
+    return {"campaign": plan.campaign, "host": plan.host, "engine": engine.name}

@@ -1,0 +1,92 @@
+"""One host of a campaign, resolved: root, orderings, strains, sites, relaxation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from pymatgen.core import Structure
+
+from vacancy_flows.campaign import Delithiation, Relax
+from vacancy_flows.identity import uid
+from vacancy_flows.schemas import Calculation
+from vacancy_flows.structures import conventional_axes, deformation_gradient
+
+
+class StrainPoint(BaseModel):
+    """A strained cell: a mode with a value, or ``custom`` with a 3×3 deformation gradient."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mode: str = "none"
+    value: float | None = 0.0
+    gradient: list[list[float]] | None = None
+
+    def gradient_on(self, structure: Structure) -> list[list[float]]:
+        """Return F (3 × 3) for the axes of a structure."""
+        return self._gradient(conventional_axes(structure))
+
+    def gradient_on_root(self, root: Structure) -> list[list[float]]:
+        """Return F for the axes of a built cell to 1e-4 Å: what enters a uid."""
+        return self._gradient(np.round(conventional_axes(root), 4))
+
+    def _gradient(self, axes: np.ndarray) -> list[list[float]]:
+        if self.gradient is not None:
+            return self.gradient
+        if self.mode == "none" or self.value is None:
+            return [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+        gradient: list[list[float]] = deformation_gradient(axes, self.mode, self.value).tolist()
+        return gradient
+
+
+class HostPlan(BaseModel):
+    """Everything that is to be done to one host, resolved: no file is read later.
+
+    Attributes
+    ----------
+    root
+        Built, symmetrised and labelled; with ``magmom`` where the engine uses moments.
+    reference_uids
+        ``O2``, ``Li``, ``Li2O`` → uid; empty with a user's mu_O.
+    """
+
+    campaign: str = ""
+    host: str
+    root: Structure
+    root_uid: str
+    delithiate: Delithiation | None = None
+    strains: list[StrainPoint] = Field(default_factory=lambda: [StrainPoint()])
+    labels: list[str] | None = None
+    relax: Relax = Relax()
+    fingerprint: dict[str, Any]
+    reference_uids: dict[str, str] = Field(default_factory=dict)
+
+    def calculation(
+        self,
+        kind: str,
+        parent: str,
+        operation: dict[str, Any],
+        structure: Structure,
+        cell: str,
+        **description: Any,
+    ) -> Calculation:
+        """Return a calculation of this host with its uid."""
+        relax = {"cell": cell, "fmax": self.relax.fmax, "max_steps": self.relax.max_steps}
+        operation = {**operation, "relax": relax}
+        return Calculation.model_validate(
+            {
+                "uid": uid(parent, operation, self.fingerprint),
+                "kind": kind,
+                "parent_uid": parent,
+                "operation": operation,
+                "structure": structure,
+                "cell": cell,
+                "fmax": self.relax.fmax,
+                "max_steps": self.relax.max_steps,
+                "campaign": self.campaign,
+                "host": self.host,
+                "n_atoms": len(structure),
+                **description,
+            }
+        )
