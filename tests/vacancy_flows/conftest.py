@@ -1,6 +1,5 @@
 """Campaigns that take seconds (12 atoms, CHGNet at loose fmax), and hand-made records."""
 
-import json
 import os
 import shutil
 import sqlite3
@@ -45,8 +44,9 @@ KINDS = {"reference": 3, "host": 1, "candidate": 3, "pristine": 3, "vacancy": 6}
 
 
 def write(path, content):
-    """Write a campaign file (JSON is YAML)."""
-    path.write_text(json.dumps(content), encoding="utf-8")
+    """Write a campaign file."""
+    with path.open("w", encoding="utf-8") as file:
+        YAML(typ="safe").dump(content, file)
     return path
 
 
@@ -119,9 +119,7 @@ def campaign_file(tmp_path):
         good = {"name": "test", "engine": "chgnet"}
         good["hosts"] = [{"name": "A", "structure": "Li2MnO3"} | (host or {})]
         content = {key: value for key, value in (good | changes).items() if value is not None}
-        with path.open("w", encoding="utf-8") as file:
-            YAML(typ="safe").dump(content, file)
-        return path
+        return write(path, content)
 
     return make
 

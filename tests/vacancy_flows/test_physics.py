@@ -7,11 +7,28 @@ from pymatgen.core import Composition
 
 from vacancy_flows.database import ResultsDatabase
 
-CONTRACT = (
-    "uid, host, formula, engine, energy_scale, strain_mode, strain, site, wyckoff, "
-    "multiplicity, coordination, n_atoms, e_pristine_eV, e_vacancy_eV, mu_o_eV, oxygen_scheme, "
-    "temperature_K, pressure_bar, formation_energy_eV, converged"
-).split(", ")
+CONTRACT = [
+    "uid",
+    "host",
+    "formula",
+    "engine",
+    "energy_scale",
+    "strain_mode",
+    "strain",
+    "site",
+    "wyckoff",
+    "multiplicity",
+    "coordination",
+    "n_atoms",
+    "e_pristine_eV",
+    "e_vacancy_eV",
+    "mu_o_eV",
+    "oxygen_scheme",
+    "temperature_K",
+    "pressure_bar",
+    "formation_energy_eV",
+    "converged",
+]
 MORE = {"ordering", "ordering_energy_eV", "removed_element", "max_force_eV_A", "reason"}
 
 
@@ -169,7 +186,10 @@ def test_progress_says_what_and_how_many(example_run):
 
 
 def test_second_start_calculates_nothing(example_run, tools):
-    before, csv = tools.stored(example_run.directory), (example_run.directory / "vacancies.csv").read_text()
+    before, csv = (
+        tools.stored(example_run.directory),
+        (example_run.directory / "vacancies.csv").read_text(),
+    )
     again = tools.run_to_end(tools.root / "examples/li2mno3_tensile.yaml", example_run.directory)
     assert again.returncode == 0
     assert "0 calculated, 33 were there" in again.stderr
@@ -179,10 +199,16 @@ def test_second_start_calculates_nothing(example_run, tools):
 
 def test_query_gives_the_same_numbers(example_run, command):
     answer = command(
-        "query", example_run.directory / "results.db", "host=Li2MnO3,strain>0.02", "--format", "json"
+        "query",
+        example_run.directory / "results.db",
+        "host=Li2MnO3,strain>0.02",
+        "--format",
+        "json",
     )
     rows = json.loads(answer.out)["rows"]
-    wanted = example_run.table[(example_run.table.host == "Li2MnO3") & (example_run.table.strain > 0.02)]
+    wanted = example_run.table[
+        (example_run.table.host == "Li2MnO3") & (example_run.table.strain > 0.02)
+    ]
     assert {row["uid"]: row["formation_energy_eV"] for row in rows} == pytest.approx(
         dict(zip(wanted.uid, wanted.formation_energy_eV, strict=True)), abs=2e-6
     )

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import ase.db
@@ -72,16 +73,14 @@ def documents(directory):
 def processes(group):
     """Living processes of a process group: pid and command line."""
     found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError, IndexError):
-            with open(f"/proc/{entry}/stat", encoding="utf-8") as file:
-                state, _, its_group = file.read().rpartition(")")[2].split()[:3]
-            with open(f"/proc/{entry}/cmdline", encoding="utf-8") as file:
-                line = file.read().replace("\0", " ")
+            state, _, its_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            line = (entry / "cmdline").read_text().replace("\0", " ")
             if int(its_group) == group and state != "Z":
-                found[int(entry)] = line
+                found[int(entry.name)] = line
     return found
 
 
@@ -130,7 +129,7 @@ def begun(tools, tmp_path):
     log.close()
 
 
-pytest_linux = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads /proc")
+pytest_linux = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="reads /proc")
 
 
 def test_a_campaign_runs_to_its_end(finished, tools):
@@ -190,9 +189,8 @@ def test_only_what_was_really_lost_is_computed_again(copy, chgnet):
     forget(copy.directory, lost)
     report, said = go_on(copy.spec, copy.directory, chgnet)
     assert report.computed == 1
-    assert [line for line in said if line.startswith("[")][0].startswith(
-        "[16/16] vacancy D unstrained O-4i-1: "
-    )
+    (line,) = [line for line in said if line.startswith("[")]
+    assert line.startswith("[16/16] vacancy D unstrained O-4i-1: ")
     assert energies(copy.directory) == pytest.approx(before, abs=1e-4)
 
 
@@ -393,9 +391,7 @@ def test_two_campaigns_share_what_is_the_same(copy, tools, tmp_path, command):
     before = energies(copy.directory)
     host = {**tools.strained, "name": "Q"}
     del host["strain"]
-    spec = tools.write(
-        tmp_path / "other.yaml", {**tools.small, "name": "other", "hosts": [host]}
-    )
+    spec = tools.write(tmp_path / "other.yaml", {**tools.small, "name": "other", "hosts": [host]})
     answer = command("run", spec, "-d", copy.directory)
     assert answer.status == 0
     assert "0 calculated, 7 were there" in answer.err
@@ -446,9 +442,7 @@ def test_progress_counts_to_the_end(copy, chgnet):
     for site in ("O-8j-1", "O-4i-1"):
         forget(copy.directory, uid_of(copy.directory, kind="vacancy", host="D", site=site))
     _, said = go_on(copy.spec, copy.directory, chgnet)
-    assert said[0] == (
-        "campaign small: engine chgnet, energy scale mp2020, about 16 calculations"
-    )
+    assert said[0] == ("campaign small: engine chgnet, energy scale mp2020, about 16 calculations")
     assert [line.split("]")[0] for line in said if line[0] == "["] == ["[15/16", "[16/16"]
 
 

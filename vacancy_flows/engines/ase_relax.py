@@ -163,25 +163,43 @@ def minimise(atoms: Atoms, fmax: float, steps: int, *, free_cell: bool) -> int:
         Whether the cell relaxes too.
     """
     smax = _STRESS_PER_FORCE * fmax
-    target = FrechetCellFilter(atoms) if free_cell else atoms
     taken = 0
     if len(atoms) > _SMALL:
-        optimizer = PreconLBFGS(target, precon=Exp(A=3.0), logfile=None)
-        try:
-            if optimizer.run(fmax=fmax, steps=steps, smax=smax):
-                return int(optimizer.get_number_of_steps())
-        except (RuntimeError, ValueError, np.linalg.LinAlgError) as error:
-            logger.debug("preconditioned LBFGS gave up (%s); LBFGS continues", error)
-        taken = int(optimizer.get_number_of_steps())
-        # A cell filter measures strain from its birth: a new one for a new optimizer.
         target = FrechetCellFilter(atoms) if free_cell else atoms
+        optimizer = PreconLBFGS(target, precon=Exp(A=3.0), logfile=None)
+        if _drive(optimizer, atoms, fmax=fmax, smax=smax, steps=steps):
+            return int(optimizer.get_number_of_steps())
+        taken = int(optimizer.get_number_of_steps())
     if taken < steps:
-        plain = LBFGS(target, logfile=None)
+        # A cell filter measures strain from its birth: a new one for a new optimizer.
+        plain = LBFGS(FrechetCellFilter(atoms) if free_cell else atoms, logfile=None)
         # The filter's force on the cell is V σ / N; its rows must stay below the limit on σ.
         limit = min(fmax, smax * atoms.get_volume() / len(atoms)) if free_cell else fmax
-        plain.run(fmax=limit, steps=steps - taken)
+        _drive(plain, atoms, fmax=limit, steps=steps - taken)
         taken += int(plain.get_number_of_steps())
     return taken
+
+
+def _drive(optimizer: Any, atoms: Atoms, **run: Any) -> bool:
+    """Run an optimizer; where it breaks down, leave ``atoms`` at the last sound step.
+
+    Single-precision forces can make two steps equal, and both optimizers then divide by
+    zero: a warning and positions that are no numbers, unless it is made an error.
+    """
+    sound = [atoms.positions.copy(), atoms.cell.array.copy()]
+
+    def keep() -> None:
+        sound[:] = [atoms.positions.copy(), atoms.cell.array.copy()]
+
+    optimizer.attach(keep, interval=1)
+    try:
+        with np.errstate(divide="raise", invalid="raise"):
+            return bool(optimizer.run(**run))
+    except (ArithmeticError, RuntimeError, ValueError, np.linalg.LinAlgError) as error:
+        logger.debug("%s gave up: %s", type(optimizer).__name__, error)
+        atoms.set_cell(sound[1], scale_atoms=False)
+        atoms.positions[:] = sound[0]
+        return False
 
 
 def free_mask(structure: Structure) -> np.ndarray | None:
