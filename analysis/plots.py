@@ -1,41 +1,32 @@
-"""Figures. matplotlib is imported here and nowhere else, through its object-oriented interface."""
+"""The figure of E_f against strain."""
 
-import textwrap
-from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from vacancy_flows.analysis.caveats import short_caveat
-from vacancy_flows.analysis.curves import UNSTRAINED, cell_sizes, strain_curves
+from vacancy_flows.analysis.curves import UNSTRAINED, strain_curves
+from vacancy_flows.analysis.figure_style import (
+    COLOURS,
+    ENERGY_LABEL,
+    LINESTYLES,
+    MARKERS,
+    LineStyle,
+    new_figure,
+    provenance,
+    require_one_scale,
+    save,
+    style,
+)
 from vacancy_flows.analysis.formation import require_reference
 from vacancy_flows.analysis.oxygen import OxygenReference
 
-LineStyle = Literal["-", "--", "-.", ":", "none"] | tuple[float, Sequence[float]]
-
-# Okabe and Ito, Color Universal Design (2008), in an order whose greys differ; yellow is left out
-# on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
-LINESTYLES: tuple[LineStyle, ...] = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 1)))
-
-_STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "svg.fonttype": "none",  # text stays text: searchable and editable
-    "svg.hashsalt": "vacancy-flows",  # the same table gives the same file
-    "text.usetex": False,
-}
 _PANEL_INCHES = (3.3, 3.4)
 _PANELS_PER_ROW = 3
 _LEGEND_ENTRIES_PER_ROW = 18  # that fit beside one row of panels
@@ -75,21 +66,13 @@ def plot_strain(table: pd.DataFrame, path_stem: Path, reference: OxygenReference
         If the table mixes engines or energy scales, or was made with another reference.
     """
     require_reference(table, reference)
-    for column in ("engine", "energy_scale"):
-        values = sorted(table[column].dropna().unique())
-        if len(values) > 1:
-            raise ValueError(
-                f"one figure shows one {column}, the table has {', '.join(values)}: select one"
-            )
+    require_one_scale(table)
     curves = strain_curves(table).dropna(subset=["strain"])
     if curves.empty:
         return []
-    paths = [path_stem.with_name(path_stem.name + suffix) for suffix in (".png", ".svg")]
-    with mpl.rc_context(_STYLE):
+    with style():
         figure = _figure(curves, _footer(table, reference))
-        figure.savefig(paths[0], dpi=200)
-        figure.savefig(paths[1], metadata={"Date": None})
-    return paths
+        return save(figure, path_stem)
 
 
 def _figure(curves: pd.DataFrame, footer: list[str]) -> Figure:
@@ -99,19 +82,15 @@ def _figure(curves: pd.DataFrame, footer: list[str]) -> Figure:
     looks = _looks(curves)
     legend_columns = -(-(len(looks) + 1) // (rows * _LEGEND_ENTRIES_PER_ROW))
     width = columns * _PANEL_INCHES[0] + 1.9 * legend_columns + 0.6
-    wrapped = [line for text in footer for line in textwrap.wrap(text, int(width * 17))]
-    figure = Figure(figsize=(width, rows * _PANEL_INCHES[1] + 0.16 * len(wrapped)))
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained")
+    figure = new_figure(width, rows * _PANEL_INCHES[1], footer)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for panel, mode in zip(axes.flat, modes, strict=False):
         _draw(panel, curves, mode, looks)
     for unused in axes.flat[len(modes) :]:
         unused.set_visible(False)
     for first in axes[:, 0]:
-        first.set_ylabel(r"$E_\mathrm{f}[V_\mathrm{O}]$ (eV)")
+        first.set_ylabel(ENERGY_LABEL)
     _legend(figure, looks, hollow=not curves["converged"].all(), columns=legend_columns)
-    figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=7, linespacing=1.4)
     return figure
 
 
@@ -205,17 +184,11 @@ def _legend(
 def _footer(table: pd.DataFrame, reference: OxygenReference) -> list[str]:
     """Return what a reader must know of the numbers: one text per line, wrapped later."""
     drawn = table[table["formation_energy_eV"].notna() & table["strain"].notna()]
-    engine, scale = str(drawn["engine"].iloc[0]), str(drawn["energy_scale"].iloc[0])
-    mu_o = ", ".join(f"{value:.3f}" for value in sorted(drawn["mu_o_eV"].round(6).unique()))
-    made_of = (
-        f"Engine {engine}; energy scale {scale}; oxygen reference {reference.label(scale)}, "
-        f"mu_O = {mu_o} eV; N = {cell_sizes(drawn)} atoms; neutral vacancies."
-    )
-    lines = [made_of, short_caveat(engine)]
+    lines = provenance(drawn, reference)
     unconverged = int((~drawn["converged"]).sum())
     if unconverged:
         lines.append(f"Not converged: {unconverged} of {len(drawn)} points, hollow, no result.")
     left_out = len(table) - len(drawn)
     if left_out:
         lines.append(f"Not drawn: {left_out} rows without E_f or without a strain value.")
-    return [line for line in lines if line]
+    return lines

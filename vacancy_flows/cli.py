@@ -70,11 +70,11 @@ def run(spec: Path, directory: Path, workers: int, dry_run: bool) -> None:
 
 
 @cli.command()
-@click.argument("database", type=click.Path(path_type=Path))
+@click.argument("database")
 @click.argument("selection", default="")
 @click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table")
 @_reference_options
-def query(database: Path, selection: str, style: str, **reference: Any) -> None:
+def query(database: str, selection: str, style: str, **reference: Any) -> None:
     """Show vacancies of a results database, e.g. host=Li2MnO3,strain>0.02.
 
     Without options each row has the oxygen reference of its campaign. A selection on

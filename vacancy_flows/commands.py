@@ -14,7 +14,7 @@ import pandas as pd
 from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.campaign_file import load_campaign
-from vacancy_flows.database import ResultsDatabase
+from vacancy_flows.database import NUMERIC_COLUMNS, ResultsDatabase
 from vacancy_flows.engines import Engine, get_engine
 from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
@@ -23,7 +23,7 @@ from vacancy_flows.planning import expected_calculations, plan_hosts, plan_refer
 from vacancy_flows.progress import Progress, duration
 from vacancy_flows.rawstore import RawStore
 from vacancy_flows.runner import Report, run_campaign
-from vacancy_flows.selection import parse_selection, select
+from vacancy_flows.selection import parse_selection, select, typed
 from vacancy_flows.tables import calculations_table, campaign_table, vacancy_tables
 
 
@@ -104,13 +104,13 @@ def cost_text(campaign: Campaign, engine: Engine, plans: list[Any], workers: int
     )
 
 
-def query_database(path: Path, selection: str, style: str, options: dict[str, Any]) -> str:
+def query_database(path: str | Path, selection: str, style: str, options: dict[str, Any]) -> str:
     """Return rows of a database as text.
 
     Parameters
     ----------
     path
-        ``results.db``.
+        ``results.db`` or ``postgresql://...``.
     selection
         In ASE's syntax.
     style
@@ -125,9 +125,10 @@ def query_database(path: Path, selection: str, style: str, options: dict[str, An
     """
     database = ResultsDatabase.open(path)
     reference = reference_of(options)
-    if any(key == "kind" for key, _, _ in parse_selection(selection)):
+    terms = parse_selection(selection)
+    if any(key == "kind" for key, _, _ in terms):
         return _formatted(select(calculations_table(database), selection), style, [])
-    tables = vacancy_tables(database, reference)
+    tables = vacancy_tables(database, reference, typed(terms, NUMERIC_COLUMNS))
     notes = []
     for used, table in tables:
         scales = sorted(table["energy_scale"].dropna().unique())

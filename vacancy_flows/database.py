@@ -1,13 +1,13 @@
 """The results database: one row per calculation, raw numbers only.
 
-An ASE database (SQLite file). E_f is derived on reading, so another oxygen reference never
-needs another calculation and no row can go stale.
+An ASE database, a SQLite file or a PostgreSQL server. E_f is derived on reading, so another
+oxygen reference never needs another calculation and no row can go stale.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ import pandas as pd
 from ase.db.row import AtomsRow
 
 from vacancy_flows.analysis import CALCULATION_COLUMNS
+from vacancy_flows.bulk import Term, add_indices, pushable, read_pairs, read_uids, stored_uids
 from vacancy_flows.errors import InputError
+from vacancy_flows.location import connect_server, is_url, shown
 from vacancy_flows.rows import CAMPAIGN_SEPARATOR, from_row, to_row
 from vacancy_flows.schemas import Record
 
@@ -27,6 +29,26 @@ _COLUMNS = {
     "max_force": "max_force_eV_A",
     "is_converged": "converged",
 }
+# Columns of a table of vacancies that are stored under the same name with the same meaning;
+# `converged` and `reason` of a vacancy also depend on its partners.
+_STORED = {
+    **{name: name for name in ("uid", "kind", "host", "engine", "energy_scale", "strain_mode")},
+    **{name: name for name in ("strain", "site", "wyckoff", "multiplicity", "coordination")},
+    **{name: name for name in ("n_atoms", "ordering", "removed_element")},
+    **{column: key for key, column in _COLUMNS.items() if column != "converged"},
+}
+NUMERIC_COLUMNS = (
+    "strain",
+    "multiplicity",
+    "coordination",
+    "n_atoms",
+    "ordering",
+    "ordering_energy_eV",
+    "energy_eV",
+    "max_force_eV_A",
+)
+"""Columns of `ResultsDatabase.table` that hold numbers."""
+_PARTNERS = ("pristine_uid", "o2_uid", "li_uid", "li2o_uid")
 
 
 class ResultsDatabase:
@@ -36,25 +58,31 @@ class ResultsDatabase:
 
     Parameters
     ----------
-    path
-        ``results.db``; made on the first write.
+    location
+        ``results.db``, made on the first write, or ``postgresql://...``.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        # ASE's own lock file would outlive a killed process and make the next one wait.
-        self._db = ase.db.connect(path, type="db", use_lock_file=False)
+    def __init__(self, location: str | Path) -> None:
+        self.location = shown(location)
+        self.path = None if is_url(location) else Path(location)
+        if self.path is None:
+            self._db = connect_server(str(location))
+        else:
+            # ASE's own lock file would outlive a killed process and make the next one wait.
+            self._db = ase.db.connect(self.path, type="db", use_lock_file=False)
 
     @classmethod
-    def open(cls, path: str | Path) -> ResultsDatabase:
+    def open(cls, location: str | Path) -> ResultsDatabase:
         """Open a database that exists.
 
         Raises
         ------
         InputError
-            Where there is none, or the file is something else.
+            Where there is none, or it is something else.
         """
-        path = Path(path)
+        if is_url(location):
+            return cls(location)
+        path = Path(location)
         if not path.is_file():
             raise InputError("no such results database: `vacancy-flows run` makes one", file=path)
         try:
@@ -65,13 +93,18 @@ class ResultsDatabase:
             raise InputError(f"is not a results database ({error})", file=path) from None
         return database
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to read."""
+        return self.path is None or self.path.exists()
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return int(self._db.count())
 
     def uids(self) -> set[str]:
         """Return the uids of all rows."""
-        return {row.uid for row in self._rows()}
+        return stored_uids(self._db) if self.exists else set()
 
     def get(self, uid: str) -> Record | None:
         """Return a record, None where it is not stored."""
@@ -91,17 +124,16 @@ class ResultsDatabase:
         int
             Number of new rows.
         """
-        new = 0
+        records = list(records)
+        known = stored_uids(self._db, [r.uid for r in records]) if self.exists else set()
+        fresh = {r.uid: r for r in records if r.uid not in known}
         with self._db:
-            for record in records:
-                row = self._row(record.uid)
-                if row is None:
-                    fresh, pairs, data = to_row(record)
-                    self._db.write(fresh, data=data, **pairs)
-                    new += 1
-                else:
-                    self._use(row, record)
-        return new
+            for record in fresh.values():
+                row, pairs, data = to_row(record)
+                self._db.write(row, data=data, **pairs)
+        add_indices(self._db)
+        self.use(r for r in records if r.uid in known)
+        return len(fresh)
 
     def use(self, records: Iterable[Record]) -> None:
         """Say that a campaign uses records that are stored, and as which ordering."""
@@ -119,7 +151,7 @@ class ResultsDatabase:
     @property
     def campaigns(self) -> dict[str, Any]:
         """What campaigns wrote here, by name: their oxygen reference and file."""
-        if not self.path.exists():
+        if not self.exists:
             return {}
         found = self._db.metadata.get("campaigns", {})
         return dict(found)
@@ -145,25 +177,32 @@ class ResultsDatabase:
         pandas.DataFrame
             Columns of `CALCULATION_COLUMNS`, then ``campaign`` and ``parent_uid``.
         """
-        wanted = None if uids is None else set(uids)
-        rows = [
-            {**row.key_value_pairs, "energy_eV": row.energy}
-            for row in self._rows()
-            if wanted is None or row.uid in wanted
-        ]
-        names = (*CALCULATION_COLUMNS, "campaign", "parent_uid", "units")
-        df = pd.DataFrame(rows).rename(columns=_COLUMNS).reindex(columns=list(names))
-        units = pd.to_numeric(df.pop("units")).fillna(1)
-        df["energy_eV"] = pd.to_numeric(df["energy_eV"]) / units  # references per unit
-        df["converged"] = df["converged"].astype(bool)
-        return df
+        if not self.exists:
+            return _frame([])
+        return _frame(list(read_pairs(self._db) if uids is None else read_uids(self._db, uids)))
+
+    def vacancies(self, conditions: Sequence[Term] = ()) -> pd.DataFrame:
+        """Return vacancies and the pristine cells and references that they name.
+
+        Parameters
+        ----------
+        conditions
+            (column, operator, value) as a user wrote them; those a statement can ask for
+            (see `askable`) narrow what is read, the others are the caller's.
+        """
+        if not self.exists:
+            return _frame([])
+        terms = [(_STORED[c], op, value) for c, op, value in conditions if askable(c, op, value)]
+        rows = list(read_pairs(self._db, [("kind", "=", "vacancy"), *terms]))
+        partners = {row[name] for row in rows for name in _PARTNERS if row.get(name)}
+        return _frame([*rows, *read_uids(self._db, sorted(partners))])
 
     def _rows(self, *, data: bool = False) -> Iterator[AtomsRow]:
-        if self.path.exists():
+        if self.exists:
             yield from self._db.select(include_data=data)
 
     def _row(self, uid: str) -> AtomsRow | None:
-        if not self.path.exists():
+        if not self.exists:
             return None
         return next(iter(self._db.select(unique_id=uid, limit=1)), None)
 
@@ -185,6 +224,22 @@ class ResultsDatabase:
         data = {} if use in uses else {"data": {**row.data, "uses": [*uses, use]}}
         if changed or data:
             self._db.update(row.id, **changed, **data)
+
+
+def askable(column: str, op: str, value: str | float | bool) -> bool:
+    """Tell whether the database itself can answer a condition on a vacancy's column."""
+    return column in _STORED and column != "kind" and op != "exists" and pushable(op, value)
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    names = (*CALCULATION_COLUMNS, "campaign", "parent_uid", "units")
+    df = pd.DataFrame(rows).rename(columns=_COLUMNS).reindex(columns=list(names))
+    units = pd.to_numeric(df.pop("units")).fillna(1)
+    for name in NUMERIC_COLUMNS:
+        df[name] = pd.to_numeric(df[name])
+    df["energy_eV"] = df["energy_eV"] / units  # references per unit
+    df["converged"] = df["converged"].astype(bool)
+    return df
 
 
 def _check_tables(path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pandas as pd
 
+from vacancy_flows.bulk import Term
 from vacancy_flows.errors import InputError, nearest
 
 _OPERATORS: dict[str, Callable[[Any, Any], pd.Series]] = {
@@ -56,6 +57,28 @@ def parse_selection(selection: str) -> list[tuple[str, str, str]]:
                 key="selection",
             )
     return terms
+
+
+def typed(terms: list[tuple[str, str, str]], numeric: Collection[str]) -> list[Term]:
+    """Return terms with numbers where a column holds numbers; what is no number stays text.
+
+    Parameters
+    ----------
+    terms
+        Of `parse_selection`.
+    numeric
+        Columns that hold numbers.
+    """
+    found: list[Term] = []
+    for key, op, value in terms:
+        number: float | None = None
+        if key in numeric:
+            try:
+                number = float(value)
+            except ValueError:
+                continue  # `select` will refuse it by name
+        found.append((key, op, value if number is None else number))
+    return found
 
 
 def select(table: pd.DataFrame, selection: str) -> pd.DataFrame:

@@ -13,13 +13,16 @@ from vacancy_flows.analysis import (
     ReferenceMismatch,
     formation_table,
 )
+from vacancy_flows.bulk import Term
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.rows import CAMPAIGN_SEPARATOR
 
 
 def vacancy_tables(
-    database: ResultsDatabase, reference: OxygenReference | None = None
+    database: ResultsDatabase,
+    reference: OxygenReference | None = None,
+    conditions: Sequence[Term] = (),
 ) -> list[tuple[OxygenReference, pd.DataFrame]]:
     """Return the vacancies of a database with E_f, one table per oxygen reference.
 
@@ -29,6 +32,8 @@ def vacancy_tables(
         To read.
     reference
         For all rows; where None each row takes that of the campaign it was made for.
+    conditions
+        (column, operator, value); those the database can answer narrow what is read.
 
     Returns
     -------
@@ -40,7 +45,7 @@ def vacancy_tables(
     InputError
         Where the reference does not fit the energy scale (the guard of the references).
     """
-    calculations = database.table()
+    calculations = database.vacancies(conditions)
     if reference is not None:
         return [(reference, _table(calculations, reference))]
     wanted = _references(database.campaigns)
