@@ -76,7 +76,9 @@ def summary_html(parts: Sequence[Part]) -> str:
             shown.append(_tiles(rows, str(engine), str(scale), reference))
             shown.append(_ranges(rows))
         text = html.escape(summarise(table, reference))
-        shown.append(f"<details><summary>As text</summary><pre>{text}</pre></details>")
+        shown.append(
+            f"<details><summary>As text, with every strain</summary><pre>{text}</pre></details>"
+        )
     return "\n".join(shown) or "<p>No vacancies.</p>"
 
 

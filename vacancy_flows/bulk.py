@@ -43,7 +43,7 @@ def read_pairs(
     last = 0
     while True:
         statement = (
-            "SELECT id, key_value_pairs, energy FROM systems "
+            "SELECT id, key_value_pairs, energy FROM systems "  # noqa: S608  # no user text
             f"WHERE id > ?{where} ORDER BY id LIMIT {int(page)}"
         )
         rows = _fetch(db, statement, [last, *arguments])
@@ -58,9 +58,7 @@ def read_uids(db: Any, uids: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Yield key-value pairs and energy of rows by uid; those not stored are left out."""
     for part in _parts(uids):
         marks = ", ".join("?" * len(part))
-        statement = (
-            f"SELECT key_value_pairs, energy FROM systems WHERE unique_id IN ({marks})"  # noqa: S608
-        )
+        statement = f"SELECT key_value_pairs, energy FROM systems WHERE unique_id IN ({marks})"  # noqa: S608
         for pairs, energy in _fetch(db, statement, part):
             yield _pairs(pairs, energy)
 
@@ -101,10 +99,7 @@ def _conditions(db: Any, terms: Sequence[Term]) -> tuple[str, list[Any]]:
             raise ValueError(f"no statement can ask for {key}{op}{value!r}")
         number = not isinstance(value, str)
         if db.type == "postgresql":
-            if op == "=" and not number:
-                parts.append("key_value_pairs @> ?::jsonb")
-                arguments.append(json.dumps({key: value}))
-            elif isinstance(value, bool):
+            if (op == "=" and not number) or isinstance(value, bool):
                 parts.append("key_value_pairs @> ?::jsonb")
                 arguments.append(json.dumps({key: value}))
             else:

@@ -82,7 +82,9 @@ def writer_lock(location: str | Path) -> Iterator[None]:
         cursor = connection.cursor()
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
         if not cursor.fetchone()[0]:
-            raise InputError("is being written by another process: wait for it", file=shown(location))
+            raise InputError(
+                "is being written by another process: wait for it", file=shown(location)
+            )
         yield
     finally:
         connection.close()

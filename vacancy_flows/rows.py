@@ -11,8 +11,6 @@ import os
 from typing import Any
 
 import numpy as np
-from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db.core import now
 from ase.db.row import AtomsRow
 from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
@@ -55,29 +53,31 @@ def to_row(record: Record) -> tuple[AtomsRow, dict[str, Any], dict[str, Any]]:
     record
         A finished calculation.
     """
-    result, calculation = record.result, record.calculation
-    structure = result.structure
-    atoms = Atoms(
-        numbers=[site.specie.Z for site in structure],
-        cell=structure.lattice.matrix,
-        scaled_positions=structure.frac_coords,
-        pbc=True,
-    )
-    properties: dict[str, Any] = {"energy": result.energy, "forces": np.array(result.forces)}
+    result, structure = record.result, record.result.structure
+    content: dict[str, Any] = {
+        "numbers": np.array(structure.atomic_numbers, dtype=np.int32),
+        "positions": np.ascontiguousarray(structure.cart_coords),
+        "cell": np.array(structure.lattice.matrix),
+        "pbc": np.ones(3, dtype=bool),
+        "calculator": "unknown",
+        "calculator_parameters": {},
+        "energy": result.energy,
+        "forces": np.array(result.forces),
+        "unique_id": record.uid,
+        "ctime": now(),
+        "user": os.getenv("USER"),
+    }
     if result.stress is not None:
-        properties["stress"] = full_3x3_to_voigt_6_stress(np.array(result.stress))
+        content["stress"] = full_3x3_to_voigt_6_stress(np.array(result.stress))
     if result.moments is not None:
-        properties["magmoms"] = np.array(result.moments)
-    atoms.calc = SinglePointCalculator(atoms, **properties)
-    row = AtomsRow(atoms)
-    row.unique_id, row.ctime, row.user = record.uid, now(), os.getenv("USER")
-    return row, _pairs(record, atoms), _data(record, calculation.campaign)
+        content["magmoms"] = np.array(result.moments)
+    return AtomsRow(content), _pairs(record), _data(record)
 
 
 def from_row(row: AtomsRow) -> Record:
     """Return the record of a row."""
     data = json.loads(row.data["record"])
-    geometry = row.data["geometry"]
+    geometry = json.loads(row.data["geometry"])
     atoms = row.toatoms()
     structure = Structure(
         atoms.cell.array,
@@ -99,7 +99,7 @@ def from_row(row: AtomsRow) -> Record:
     return Record.model_validate(data)
 
 
-def _pairs(record: Record, atoms: Atoms) -> dict[str, Any]:
+def _pairs(record: Record) -> dict[str, Any]:
     calculation, result = record.calculation, record.result
     pairs = {name: getattr(calculation, name) for name in _DESCRIPTION}
     pairs |= {f"{kind.lower()}_uid": uid for kind, uid in calculation.reference_uids.items()}
@@ -112,14 +112,14 @@ def _pairs(record: Record, atoms: Atoms) -> dict[str, Any]:
         "max_force": result.max_force,
         "is_converged": result.converged,
         "reason": result.reason,
-        "volume_per_atom": atoms.get_volume() / len(atoms),
+        "volume_per_atom": result.structure.volume / len(result.structure),
         "wall_s": result.wall_s,
         "cpu_s": result.cpu_s,
     }
     return {key: value for key, value in pairs.items() if value is not None and value != ""}
 
 
-def _data(record: Record, campaign: str) -> dict[str, Any]:
+def _data(record: Record) -> dict[str, Any]:
     structure = record.result.structure
     content = record.model_dump(
         exclude={
@@ -129,12 +129,16 @@ def _data(record: Record, campaign: str) -> dict[str, Any]:
     )
     return {
         "record": json.dumps(content, cls=MontyEncoder),
-        "geometry": {
-            "frac_coords": structure.frac_coords.tolist(),  # unwrapped, as they came out
-            "site_properties": structure.site_properties,
-            "properties": structure.properties,
-        },
-        "uses": [{"campaign": campaign, "host": record.calculation.host}],
+        # As text, which is read and written ten times faster than ASE's own encoding.
+        "geometry": json.dumps(
+            {
+                "frac_coords": structure.frac_coords.tolist(),  # unwrapped, as they came out
+                "site_properties": structure.site_properties,
+                "properties": structure.properties,
+            },
+            cls=MontyEncoder,
+        ),
+        "uses": [{"campaign": record.calculation.campaign, "host": record.calculation.host}],
     }
 
 

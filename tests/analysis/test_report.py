@@ -259,6 +259,13 @@ def test_cell_with_too_few_coordinates_is_refused():
         ReportCell(np.eye(3), ["Li", "O"], [[0, 0, 0]])
 
 
+def test_same_data_give_the_same_file(table, tmp_path):
+    cells = {uid: cell() for uid in table["uid"]}
+    first = report(tmp_path, table, cells=cells).read_bytes()
+    assert report(tmp_path, table, cells=cells).read_bytes() == first
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
 def test_500_rows_of_96_atoms_stay_small(tmp_path):
     rows = made_up(500)
     path = report(tmp_path, rows, cells={uid: cell(96) for uid in rows["uid"]})

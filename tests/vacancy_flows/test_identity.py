@@ -184,7 +184,8 @@ def test_rounding_has_no_negative_zero():
 def test_noise_of_a_file_changes_no_uid_of_a_strained_cell(example, engine):
     plan = plan_hosts(example, engine)[0]
     noisy = plan.root.copy()
-    noisy.lattice = noisy.lattice.matrix + [[0, 0, 0], [1e-5, 0, 0], [0, 0, 0]]
+    noise = np.array([[0, 0, 0], [1e-5, 0, 0], [0, 0, 0]])  # Å
+    noisy.lattice = noisy.lattice.matrix + noise
     twin = plan.model_copy(update={"root": noisy})
     point = StrainPoint(mode="uniaxial-b", value=0.03)
     uids = {
