@@ -72,7 +72,12 @@ def run(spec: Path, directory: Path, workers: int, dry_run: bool) -> None:
 @cli.command()
 @click.argument("database")
 @click.argument("selection", default="")
-@click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "json", "extxyz", "entries"]),
+    default="table",
+)
 @_reference_options
 def query(database: str, selection: str, style: str, **reference: Any) -> None:
     """Show vacancies of a results database, e.g. host=Li2MnO3,strain>0.02.
@@ -83,6 +88,19 @@ def query(database: str, selection: str, style: str, **reference: Any) -> None:
     from vacancy_flows.commands import query_database
 
     click.echo(query_database(database, selection, style, reference), nl=False)
+
+
+@cli.command()
+@click.argument("database")
+@click.argument("selection", default="")
+@click.option("-o", "--output", "directory", required=True, type=click.Path(path_type=Path))
+@_reference_options
+def report(database: str, selection: str, directory: Path, **reference: Any) -> None:
+    """Write tables, figures and a page (report.html) of a results database."""
+    from vacancy_flows.commands import report_database
+
+    for path in report_database(database, directory, selection, reference):
+        click.echo(f"wrote {path}")
 
 
 @cli.command()

@@ -22,9 +22,10 @@ from vacancy_flows.outputs import summary, to_csv, write_csv, write_figures
 from vacancy_flows.planning import expected_calculations, plan_hosts, plan_references
 from vacancy_flows.progress import Progress, duration
 from vacancy_flows.rawstore import RawStore
+from vacancy_flows.reporting import write_page
 from vacancy_flows.runner import Report, run_campaign
 from vacancy_flows.selection import parse_selection, select, typed
-from vacancy_flows.tables import calculations_table, campaign_table, vacancy_tables
+from vacancy_flows.tables import Tables, calculations_table, campaign_table, vacancy_tables
 
 
 def run_here(spec: Path, directory: Path, workers: int, *, dry_run: bool = False) -> int:
@@ -81,9 +82,10 @@ def write_results(campaign: Campaign, report: Report, directory: Path) -> None:
         return
     write_csv(table, directory / "vacancies.csv")
     figures = write_figures(table, directory / "figures", reference)
+    page = write_page(database, [(reference, table)], directory, campaign.name)
     click.echo(summary(table, reference))
     click.echo()
-    for path in [directory / "results.db", directory / "vacancies.csv", *figures]:
+    for path in [directory / "results.db", directory / "vacancies.csv", *figures, page]:
         click.echo(f"wrote {path}")
 
 
@@ -114,7 +116,7 @@ def query_database(path: str | Path, selection: str, style: str, options: dict[s
     selection
         In ASE's syntax.
     style
-        ``table``, ``csv`` or ``json``.
+        ``table``, ``csv``, ``json``, ``extxyz`` (cells) or ``entries`` (pymatgen).
     options
         ``oxygen_scheme``, ``mu_o``, ``temperature``, ``pressure``; None where not given.
 
@@ -127,16 +129,54 @@ def query_database(path: str | Path, selection: str, style: str, options: dict[s
     reference = reference_of(options)
     terms = parse_selection(selection)
     if any(key == "kind" for key, _, _ in terms):
-        return _formatted(select(calculations_table(database), selection), style, [])
-    tables = vacancy_tables(database, reference, typed(terms, NUMERIC_COLUMNS))
+        found = select(calculations_table(database), selection)
+        return _formatted(database, found, style, [])
+    tables = _selected(database, reference, selection)
     notes = []
     for used, table in tables:
         scales = sorted(table["energy_scale"].dropna().unique())
         notes += [f"oxygen reference ({scale}): {used.label(scale)}" for scale in scales]
-    columns = [table for _, table in tables if not table.empty] or [t for _, t in tables]
-    if not columns:
-        return _formatted(pd.DataFrame(), style, ["no vacancies"])
-    return _formatted(select(pd.concat(columns, ignore_index=True), selection), style, notes)
+    joined = [table for _, table in tables if not table.empty] or [tables[0][1]]
+    return _formatted(database, pd.concat(joined, ignore_index=True), style, notes)
+
+
+def report_database(
+    path: str | Path, directory: Path, selection: str, options: dict[str, Any]
+) -> list[Path]:
+    """Write tables, figures and ``report.html`` of a database.
+
+    Parameters
+    ----------
+    path
+        ``results.db`` or ``postgresql://...``.
+    directory
+        Made where it does not exist.
+    selection
+        In ASE's syntax.
+    options
+        As in `query_database`.
+
+    Returns
+    -------
+    list of Path
+        Files written, the page first.
+    """
+    from vacancy_flows.reporting import report_tables
+
+    database = ResultsDatabase.open(path)
+    tables = _selected(database, reference_of(options), selection)
+    _make_directory(directory)
+    return report_tables(database, tables, directory, "Oxygen vacancies")
+
+
+def _selected(
+    database: ResultsDatabase, reference: OxygenReference | None, selection: str
+) -> Tables:
+    """Return the tables of a selection; those that it leaves empty only where all are."""
+    terms = typed(parse_selection(selection), NUMERIC_COLUMNS)
+    tables = vacancy_tables(database, reference, terms)
+    found = [(used, select(table, selection)) for used, table in tables]
+    return [(used, table) for used, table in found if not table.empty] or found[:1]
 
 
 def reference_of(options: dict[str, Any]) -> OxygenReference | None:
@@ -200,12 +240,17 @@ def _campaigns(path: Path) -> dict[str, Any]:
         return {}  # what could not be read is what is being repaired
 
 
-def _formatted(table: pd.DataFrame, style: str, notes: list[str]) -> str:
+def _formatted(database: ResultsDatabase, table: pd.DataFrame, style: str, notes: list[str]) -> str:
     if style == "csv":
         return to_csv(table)
     if style == "json":
         content = {"reference": notes, "rows": json.loads(table.to_json(orient="records"))}
         return json.dumps(content, indent=1) + "\n"
+    if style in ("extxyz", "entries"):
+        from vacancy_flows.exports import to_entries, to_extxyz
+
+        records = (record for uid in table["uid"] if (record := database.get(uid)))
+        return to_extxyz(records) if style == "extxyz" else to_entries(records)
     shown = table.dropna(axis="columns", how="all")
     text = "no rows" if shown.empty else shown.to_string(index=False, na_rep="")
     return "\n".join([*notes, text]) + "\n"

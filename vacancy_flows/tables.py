@@ -18,12 +18,15 @@ from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.rows import CAMPAIGN_SEPARATOR
 
+Tables = list[tuple[OxygenReference, pd.DataFrame]]
+"""Tables of vacancies, each with the oxygen reference it was made with."""
+
 
 def vacancy_tables(
     database: ResultsDatabase,
     reference: OxygenReference | None = None,
     conditions: Sequence[Term] = (),
-) -> list[tuple[OxygenReference, pd.DataFrame]]:
+) -> Tables:
     """Return the vacancies of a database with E_f, one table per oxygen reference.
 
     Parameters
@@ -56,7 +59,8 @@ def vacancy_tables(
     for choice in dict.fromkeys(chosen[is_vacancy]):
         part = calculations[~is_vacancy | (chosen == choice)]
         tables.append((choice, _table(part, choice)))
-    return tables
+    empty = OxygenReference()
+    return tables or [(empty, _table(calculations, empty))]
 
 
 def calculations_table(database: ResultsDatabase) -> pd.DataFrame:
