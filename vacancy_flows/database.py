@@ -48,7 +48,8 @@ NUMERIC_COLUMNS = (
     "max_force_eV_A",
 )
 """Columns of `ResultsDatabase.table` that hold numbers."""
-_PARTNERS = ("pristine_uid", "o2_uid", "li_uid", "li2o_uid")
+PARTNERS = ("pristine_uid", "o2_uid", "li_uid", "li2o_uid")
+"""Columns of a vacancy that name other calculations."""
 
 
 class ResultsDatabase:
@@ -194,7 +195,7 @@ class ResultsDatabase:
             return _frame([])
         terms = [(_STORED[c], op, value) for c, op, value in conditions if askable(c, op, value)]
         rows = list(read_pairs(self._db, [("kind", "=", "vacancy"), *terms]))
-        partners = {row[name] for row in rows for name in _PARTNERS if row.get(name)}
+        partners = {row[name] for row in rows for name in PARTNERS if row.get(name)}
         return _frame([*rows, *read_uids(self._db, sorted(partners))])
 
     def _rows(self, *, data: bool = False) -> Iterator[AtomsRow]:

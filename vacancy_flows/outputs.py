@@ -58,5 +58,8 @@ def summary(table: pd.DataFrame, reference: OxygenReference) -> str:
 
 
 def _number(value: object) -> str:
-    text = f"{value:.6f}".rstrip("0")
+    number = float(value)  # type: ignore[arg-type]
+    if 0 < abs(number) < 1e-4:
+        return f"{number:.6g}"  # concentrations and p values, not energies
+    text = f"{number:.6f}".rstrip("0")
     return text + "0" if text.endswith(".") else text

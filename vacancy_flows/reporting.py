@@ -11,6 +11,7 @@ from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.analysis.plots import plot_strain
 from vacancy_flows.analysis.report import ReportCell, ReportSection, write_report
 from vacancy_flows.database import ResultsDatabase
+from vacancy_flows.derived import derived_tables, write_maps
 from vacancy_flows.errors import InputError
 from vacancy_flows.outputs import write_csv
 from vacancy_flows.schemas import Record
@@ -57,6 +58,10 @@ def report_tables(
                 written += plot_strain(part, stem, reference)
             except ValueError as error:
                 raise InputError(str(error), key="selection") from None
+        for name, frame in derived_tables(database, table, reference).items():
+            write_csv(frame, directory / f"{name}{suffix}.csv")
+            written.append(directory / f"{name}{suffix}.csv")
+        written += write_maps(database, table, reference, directory)
     return [write_page(database, tables, directory, title), *written]
 
 

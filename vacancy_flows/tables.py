@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,7 @@ from vacancy_flows.analysis import (
     formation_table,
 )
 from vacancy_flows.bulk import Term
-from vacancy_flows.database import ResultsDatabase
+from vacancy_flows.database import PARTNERS, ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.rows import CAMPAIGN_SEPARATOR
 
@@ -61,6 +61,27 @@ def vacancy_tables(
         tables.append((choice, _table(part, choice)))
     empty = OxygenReference()
     return tables or [(empty, _table(calculations, empty))]
+
+
+def table_of(
+    database: ResultsDatabase, uids: Iterable[str], reference: OxygenReference
+) -> pd.DataFrame:
+    """Return some vacancies with E_f for another reference, in the order of ``uids``.
+
+    Parameters
+    ----------
+    database
+        To read.
+    uids
+        Of the vacancies.
+    reference
+        For all of them.
+    """
+    wanted = list(uids)
+    vacancies = database.table(wanted)
+    partners = {uid for name in PARTNERS for uid in vacancies[name].dropna() if uid not in wanted}
+    table = _table(pd.concat([vacancies, database.table(partners)]), reference)
+    return table.set_index("uid", drop=False).loc[wanted].reset_index(drop=True)
 
 
 def calculations_table(database: ResultsDatabase) -> pd.DataFrame:

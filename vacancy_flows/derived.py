@@ -1,0 +1,178 @@
+"""What a reader wants beyond E_f, from stored records: environments, dipoles, T and p."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from vacancy_flows.analysis import OxygenReference
+from vacancy_flows.analysis.concentration import nonstoichiometry
+from vacancy_flows.analysis.correlation import correlation_table
+from vacancy_flows.analysis.dipole import CellStress, ElasticDipole
+from vacancy_flows.analysis.dipole_prediction import compare_with_direct
+from vacancy_flows.analysis.environments import environment_of, environment_table
+from vacancy_flows.analysis.figures_maps import plot_temperature_pressure
+from vacancy_flows.analysis.thermodynamics_tables import thermodynamics_table
+from vacancy_flows.database import ResultsDatabase
+from vacancy_flows.schemas import Record
+from vacancy_flows.structures import conventional_axes
+from vacancy_flows.tables import table_of
+
+TEMPERATURES = (300.0, 600.0, 900.0, 1200.0)  # K
+PRESSURES = (0.21, 1.0)  # bar; air and pure O2
+_KEYS = ["host", "ordering", "site"]
+_NEIGHBOURS = ("coordination", "tm_neighbours", "li_neighbours")
+
+
+def derived_tables(
+    database: ResultsDatabase, table: pd.DataFrame, reference: OxygenReference
+) -> dict[str, pd.DataFrame]:
+    """Return further tables of some vacancies by name; empty ones are left out.
+
+    Parameters
+    ----------
+    database
+        That the table came from.
+    table
+        Vacancies with E_f.
+    reference
+        That the table was made with.
+
+    Returns
+    -------
+    dict
+        ``environments`` (with the correlation of E_f in ``correlations``),
+        ``elastic_dipoles``, ``strain_predictions``, and, but for a user's own mu_O,
+        ``thermodynamics`` and ``nonstoichiometry`` at `TEMPERATURES` and `PRESSURES`.
+    """
+    records = {uid: r for uid in table["uid"] if (r := database.get(uid)) is not None}
+    pristine = {
+        uid: r
+        for uid in {str(r.calculation.pristine_uid) for r in records.values()}
+        if (r := database.get(uid)) is not None
+    }
+    found = {"environments": environments(table, records, pristine)}
+    found["correlations"] = _correlations(table, found["environments"])
+    found["elastic_dipoles"], found["strain_predictions"] = dipoles(table, records, pristine)
+    if reference.scheme != "user":
+        cold = replace(reference, temperature=0.0)
+        cold_table = table_of(database, table["uid"], cold)
+        finished = cold_table[cold_table["converged"] & cold_table["formation_energy_eV"].notna()]
+        if not finished.empty:
+            found["thermodynamics"] = thermodynamics_table(finished, cold, TEMPERATURES, PRESSURES)
+            found["nonstoichiometry"] = pd.concat(
+                [nonstoichiometry(cold_table, cold, t, p) for t in TEMPERATURES for p in PRESSURES],
+                ignore_index=True,
+            )
+    return {name: frame for name, frame in found.items() if not frame.empty}
+
+
+def environments(
+    table: pd.DataFrame, records: Mapping[str, Record], pristine: Mapping[str, Record]
+) -> pd.DataFrame:
+    """Return the neighbours that each vacant site had in its relaxed pristine cell."""
+    rows, uids = [], []
+    for uid in table["uid"]:
+        record = records.get(uid)
+        partner = pristine.get(str(record.calculation.pristine_uid)) if record else None
+        if record is not None and partner is not None and record.calculation.site:
+            rows.append(environment_of(partner.structure, record.calculation.site))
+            uids.append(uid)
+    if not rows:
+        return pd.DataFrame()
+    frame = environment_table(rows)
+    frame.insert(0, "uid", uids)
+    described = table.set_index("uid")[["host", "strain_mode", "strain", "formation_energy_eV"]]
+    return frame.join(described, on="uid")
+
+
+def dipoles(
+    table: pd.DataFrame, records: Mapping[str, Record], pristine: Mapping[str, Record]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the elastic dipole of every unstrained site, and what it predicts for strain.
+
+    Returns
+    -------
+    tuple of pandas.DataFrame
+        P_ij, trace and principal values in eV; predicted against directly strained E_f.
+    """
+    tensors, predictions = [], []
+    for keys, rows in table.groupby(_KEYS, sort=False, dropna=False):
+        unstrained = rows[(rows["strain_mode"] == "none") & rows["converged"]]
+        if len(unstrained) != 1:
+            continue
+        record = records.get(unstrained["uid"].iloc[0])
+        partner = pristine.get(str(record.calculation.pristine_uid)) if record else None
+        if record is None or partner is None or record.calculation.cell != "fixed":
+            continue
+        if record.result.stress is None or partner.result.stress is None:
+            continue
+        dipole = ElasticDipole.from_cells(_stress(record), _stress(partner))
+        named = dict(zip(_KEYS, keys, strict=True))
+        tensors.append({"uid": record.uid, **named, **_components(dipole)})
+        compared = compare_with_direct(rows, dipole, conventional_axes(partner.structure))
+        predictions.append(compared.assign(**named))
+    frames = [frame for frame in predictions if not frame.empty]
+    return pd.DataFrame(tensors), pd.concat(frames) if frames else pd.DataFrame()
+
+
+def write_maps(
+    database: ResultsDatabase, table: pd.DataFrame, reference: OxygenReference, directory: Path
+) -> list[Path]:
+    """Draw E_f over T and p for the easiest unstrained vacancy of each host.
+
+    Returns
+    -------
+    list of Path
+        Files written; none with a user's own mu_O, whose T and p are labels.
+    """
+    if reference.scheme == "user":
+        return []
+    cold = replace(reference, temperature=0.0)
+    rows = table_of(database, table["uid"], cold)
+    rows = rows[rows["converged"] & (rows["strain_mode"] == "none")]
+    written: list[Path] = []
+    for host, part in rows.dropna(subset="formation_energy_eV").groupby("host", sort=False):
+        row = part.loc[part["formation_energy_eV"].idxmin()]
+        written += plot_temperature_pressure(
+            float(row["formation_energy_eV"]),
+            directory / f"temperature_pressure_{host}",
+            cold,
+            label=f"{host} {row['site']}, unstrained",
+            engine=str(row["engine"]),
+            scale=str(row["energy_scale"]),
+            n_atoms=int(row["n_atoms"]),
+        )
+    return written
+
+
+def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFrame:
+    """Return how E_f goes with the neighbours, over converged rows of one engine."""
+    if environments.empty or len(set(table["engine"])) != 1:
+        return pd.DataFrame()
+    neighbours = environments.set_index("uid")[["tm_neighbours", "li_neighbours"]]
+    joined = table.join(neighbours, on="uid")
+    return correlation_table(joined, columns=_NEIGHBOURS)
+
+
+def _stress(record: Record) -> CellStress:
+    return CellStress(
+        record.structure.lattice.matrix,
+        record.result.stress or [],
+        record.result.converged,
+        record.uid,
+    )
+
+
+def _components(dipole: ElasticDipole) -> dict[str, float]:
+    axes = "xyz"
+    components = {
+        f"P_{axes[i]}{axes[j]}_eV": float(dipole.tensor[i][j])
+        for i in range(3)
+        for j in range(i, 3)
+    }
+    values = {f"P_{k + 1}_eV": float(v) for k, v in enumerate(dipole.principal_values)}
+    return {**components, "trace_eV": float(dipole.trace), **values}
