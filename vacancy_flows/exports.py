@@ -1,4 +1,8 @@
-"""Rows of a results database for other programs: extended XYZ and pymatgen entries."""
+"""Rows of a results database for other programs: extended XYZ and pymatgen entries.
+
+`to_defect_entry` hands a vacancy to pymatgen-analysis-defects (extra ``defects``), for what
+this project does not do: charged states and their corrections.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from monty.json import MontyEncoder
 from pymatgen.entries.computed_entries import ComputedStructureEntry
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from vacancy_flows.errors import InputError
 from vacancy_flows.schemas import Record
 
 
@@ -87,6 +92,51 @@ def to_entry(record: Record) -> ComputedStructureEntry:
 def to_entries(records: Iterable[Record]) -> str:
     """Return `to_entry` of records as JSON that monty reads back."""
     return json.dumps([to_entry(record) for record in records], cls=MontyEncoder) + "\n"
+
+
+def to_defect_entry(vacancy: Record, pristine: Record) -> Any:
+    """Return a neutral vacancy as a ``DefectEntry`` of pymatgen-analysis-defects.
+
+    Parameters
+    ----------
+    vacancy, pristine
+        Of one pair; energies stay raw, eV per cell.
+
+    Returns
+    -------
+    pymatgen.analysis.defects.thermo.DefectEntry
+        Charge 0, no correction, the pristine cell as bulk entry.
+
+    Raises
+    ------
+    ValueError
+        Where the two are no pair or the engines differ.
+    InputError
+        Where pymatgen-analysis-defects is not installed.
+    """
+    try:
+        from pymatgen.analysis.defects.core import Vacancy
+        from pymatgen.analysis.defects.thermo import DefectEntry
+    except ImportError:
+        raise InputError(
+            "defect entries need pymatgen-analysis-defects: pip install 'vacancy-flows[defects]'"
+        ) from None
+    calculation = vacancy.calculation
+    if calculation.pristine_uid != pristine.uid:
+        raise ValueError(f"{pristine.uid} is not the pristine cell of {vacancy.uid}")
+    if (vacancy.engine, vacancy.energy_scale) != (pristine.engine, pristine.energy_scale):
+        raise ValueError(f"{vacancy.uid} and {pristine.uid} are of different engines or scales")
+    cell = _bare(pristine)
+    site = cell[cell.site_properties["label"].index(calculation.site)]
+    cell.remove_site_property("label")
+    return DefectEntry(
+        defect=Vacancy(cell, type(site)(site.species, site.frac_coords, site.lattice)),
+        charge_state=0,
+        sc_entry=to_entry(vacancy),
+        bulk_entry=to_entry(pristine),
+        sc_defect_frac_coords=tuple(site.frac_coords),
+        entry_id=vacancy.uid,
+    )
 
 
 def _bare(record: Record) -> Any:
