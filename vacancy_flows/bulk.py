@@ -93,7 +93,8 @@ def add_indices(db: Any) -> None:
 
 def _conditions(db: Any, terms: Sequence[Term]) -> tuple[str, list[Any]]:
     """Return SQL that follows another condition, and its arguments."""
-    parts, arguments = [], []
+    parts: list[str] = []
+    arguments: list[Any] = []
     for key, op, value in terms:
         if not pushable(op, value):
             raise ValueError(f"no statement can ask for {key}{op}{value!r}")

@@ -62,10 +62,14 @@ class Magnetism(_Block):
 
 
 class Strain(_Block):
-    """One strain mode and its values; 0.05 is 5 %."""
+    """One strain mode and its values; 0.05 is 5 %.
+
+    With ``predict`` no strained cell is calculated: E_f is predicted from the unstrained one.
+    """
 
     mode: Literal["uniaxial-a", "uniaxial-b", "uniaxial-c*", "biaxial-ab", "hydrostatic"]
     values: list[Annotated[float, Field(allow_inf_nan=True)]] = Field(min_length=1)
+    predict: bool = False
 
     @model_validator(mode="after")
     def _within(self) -> Strain:
@@ -205,6 +209,11 @@ class Campaign(_Block):
                     f"relax.cell: a free cell would undo the strain of host {host.name!r}: "
                     "use cell: fixed, or drop the strain"
                 )
+            if self.relax_of(host).cell == "free" and any(b.predict for b in self._blocks(host)):
+                raise ValueError(
+                    "relax.cell: a free cell has no stress to predict the strain of host "
+                    f"{host.name!r} from: use cell: fixed, or drop the block with predict"
+                )
         return self
 
     @property
@@ -222,17 +231,34 @@ class Campaign(_Block):
         return host.sites or self.sites
 
     def strains_of(self, host: Host) -> list[tuple[str, float]]:
-        """Return (mode, value) of every strained cell; zero strain once, as ``none``.
+        """Return (mode, value) of every cell to calculate; zero strain once, as ``none``.
 
-        A campaign without strain has the unstrained cell alone.
+        A campaign without strain has the unstrained cell alone; so has a block that is only
+        predicted, whatever its values.
         """
-        blocks = host.strain if host.strain is not None else self.strain
         pairs: list[tuple[str, float]] = [
-            (block.mode, value) if round(value, _DIGITS) else ("none", 0.0)
-            for block in blocks
+            (block.mode, value) if round(value, _DIGITS) and not block.predict else ("none", 0.0)
+            for block in self._blocks(host)
             for value in block.values
         ]
         return list(dict.fromkeys(pairs)) or [("none", 0.0)]
+
+    def predictions_of(self, host: Host) -> list[tuple[str, float]]:
+        """Return (mode, value) of every strain that is predicted and not calculated.
+
+        Zero strain is not among them: it is calculated.
+        """
+        pairs: list[tuple[str, float]] = [
+            (block.mode, value)
+            for block in self._blocks(host)
+            for value in block.values
+            if block.predict and round(value, _DIGITS)
+        ]
+        return list(dict.fromkeys(pairs))
+
+    def _blocks(self, host: Host) -> list[Strain]:
+        """Return the strain blocks of a host: its own, else the common ones."""
+        return host.strain if host.strain is not None else self.strain
 
 
 def check_scale(block: OxygenBlock, scale: str) -> str | None:

@@ -20,6 +20,7 @@ from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.outputs import summary, to_csv, write_csv, write_figures
 from vacancy_flows.planning import expected_calculations, plan_hosts, plan_references
+from vacancy_flows.predictions import write_predictions
 from vacancy_flows.progress import Progress, duration
 from vacancy_flows.rawstore import RawStore
 from vacancy_flows.reporting import write_page
@@ -83,9 +84,13 @@ def write_results(campaign: Campaign, report: Report, directory: Path) -> None:
     write_csv(table, directory / "vacancies.csv")
     figures = write_figures(table, directory / "figures", reference)
     page = write_page(database, [(reference, table)], directory, campaign.name)
+    predicted = write_predictions(campaign, database, table, directory, reference)
     click.echo(summary(table, reference))
+    if predicted.note:
+        click.echo(f"\n{predicted.note}")
     click.echo()
-    for path in [directory / "results.db", directory / "vacancies.csv", *figures, page]:
+    files = [directory / "results.db", directory / "vacancies.csv", *figures, page]
+    for path in [*files, *predicted.paths]:
         click.echo(f"wrote {path}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,7 +24,7 @@ from vacancy_flows.tables import table_of
 
 TEMPERATURES = (300.0, 600.0, 900.0, 1200.0)  # K
 PRESSURES = (0.21, 1.0)  # bar; air and pure O2
-_KEYS = ["host", "ordering", "site"]
+_KEYS = ["campaign", "engine", "energy_scale", "host", "ordering", "site"]
 _NEIGHBOURS = ("coordination", "tm_neighbours", "li_neighbours")
 
 
@@ -45,7 +46,7 @@ def derived_tables(
     -------
     dict
         ``environments`` (with the correlation of E_f in ``correlations``),
-        ``elastic_dipoles``, ``strain_predictions``, and, but for a user's own mu_O,
+        ``elastic_dipoles``, ``strain_comparison``, and, but for a user's own mu_O,
         ``thermodynamics`` and ``nonstoichiometry`` at `TEMPERATURES` and `PRESSURES`.
     """
     records = {uid: r for uid in table["uid"] if (r := database.get(uid)) is not None}
@@ -56,7 +57,7 @@ def derived_tables(
     }
     found = {"environments": environments(table, records, pristine)}
     found["correlations"] = _correlations(table, found["environments"])
-    found["elastic_dipoles"], found["strain_predictions"] = dipoles(table, records, pristine)
+    found["elastic_dipoles"], found["strain_comparison"] = dipoles(table, records, pristine)
     if reference.scheme != "user":
         cold = replace(reference, temperature=0.0)
         cold_table = table_of(database, table["uid"], cold)
@@ -110,8 +111,8 @@ def dipoles(
             continue
         if record.result.stress is None or partner.result.stress is None:
             continue
-        dipole = ElasticDipole.from_cells(_stress(record), _stress(partner))
-        named = dict(zip(_KEYS, keys, strict=True))
+        dipole = ElasticDipole.from_cells(cell_stress(record), cell_stress(partner))
+        named: dict[str, Any] = dict(zip(_KEYS, keys, strict=True))
         tensors.append({"uid": record.uid, **named, **_components(dipole)})
         compared = compare_with_direct(rows, dipole, conventional_axes(partner.structure))
         predictions.append(compared.assign(**named))
@@ -122,7 +123,7 @@ def dipoles(
 def write_maps(
     database: ResultsDatabase, table: pd.DataFrame, reference: OxygenReference, directory: Path
 ) -> list[Path]:
-    """Draw E_f over T and p for the easiest unstrained vacancy of each host.
+    """Draw E_f over T and p for the easiest unstrained vacancy of each engine and host.
 
     Returns
     -------
@@ -135,11 +136,12 @@ def write_maps(
     rows = table_of(database, table["uid"], cold)
     rows = rows[rows["converged"] & (rows["strain_mode"] == "none")]
     written: list[Path] = []
-    for host, part in rows.dropna(subset="formation_energy_eV").groupby("host", sort=False):
-        row = part.loc[part["formation_energy_eV"].idxmin()]
+    rows = rows.dropna(subset="formation_energy_eV").sort_values("formation_energy_eV")
+    for (engine, host), part in rows.groupby(["engine", "host"], sort=False):
+        row = part.iloc[0]
         written += plot_temperature_pressure(
             float(row["formation_energy_eV"]),
-            directory / f"temperature_pressure_{host}",
+            directory / f"temperature_pressure_{engine}_{host}",
             cold,
             label=f"{host} {row['site']}, unstrained",
             engine=str(row["engine"]),
@@ -158,7 +160,8 @@ def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFra
     return correlation_table(joined, columns=_NEIGHBOURS)
 
 
-def _stress(record: Record) -> CellStress:
+def cell_stress(record: Record) -> CellStress:
+    """Return lattice and stress of a fixed-cell calculation, as a dipole needs them."""
     return CellStress(
         record.structure.lattice.matrix,
         record.result.stress or [],

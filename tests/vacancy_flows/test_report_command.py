@@ -41,7 +41,7 @@ def test_report_writes_a_page_with_every_row_and_its_reference(command, finished
     assert "neutral" in page
     for name in ("elastic_dipoles.csv", "thermodynamics.csv", "environments.csv"):
         assert (tmp_path / "out" / name).is_file()
-    assert (tmp_path / "out" / "temperature_pressure_P.png").is_file()
+    assert (tmp_path / "out" / "temperature_pressure_chgnet_P.png").is_file()
 
 
 def test_report_of_nothing_is_an_empty_page_and_no_error(command, finished):
@@ -86,7 +86,7 @@ def test_a_dipole_predicts_that_tension_helps(derived):
     dipoles = derived["elastic_dipoles"]
     assert set(dipoles.host) == {"P", "D"}
     assert (dipoles.trace_eV > 0).all()
-    predicted = derived["strain_predictions"]
+    predicted = derived["strain_comparison"]
     strained = predicted[predicted.strain > 0]
     assert len(strained) == 2
     assert (strained.error_eV.abs() < 0.05).all()  # 2 %, loose forces
