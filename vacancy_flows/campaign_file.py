@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from vacancy_flows.campaign import Campaign, check_scale
 from vacancy_flows.engines import get_engine, settings_model
@@ -66,15 +65,19 @@ def check_engine(campaign: Campaign, path: Path | None = None) -> None:
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise InputError("is larger than 1 MB: is it a campaign file?", file=path)
+            raise InputError(  # noqa: TRY301
+                "is larger than 1 MB: is it a campaign file?", file=path
+            )
         text = path.read_text(encoding="utf-8")
         content = YAML(typ="safe", pure=True).load(text)
+    except InputError:
+        raise
     except OSError as error:
         problem = f"cannot be read ({error.strerror}): check the path"
         raise InputError(problem, file=path) from None
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text: is it a campaign file?", file=path) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001  # tags such as !!float raise what they like
         detail = " ".join(str(error).split())
         raise InputError(f"is not valid YAML: {detail}", file=path) from None
     if content is None:

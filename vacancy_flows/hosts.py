@@ -123,6 +123,7 @@ def _read_structure(path: Path, file: Path | None, key: str) -> Structure:
         ) from None
     if not isinstance(structure, Structure):
         raise InputError(f"{path} holds no periodic structure", file=file, key=key)
+    structure.properties.pop("axes", None)  # ours alone: a file's axes are those of its cell
     return structure
 
 

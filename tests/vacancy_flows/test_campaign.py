@@ -214,3 +214,11 @@ def test_own_keys_of_a_host_go_over_the_common_ones(load):
 def test_without_strain_the_unstrained_cell_alone(load):
     campaign = load()
     assert campaign.strains_of(campaign.hosts[0]) == [("none", 0.0)]
+
+
+@pytest.mark.parametrize("value", ["!!float ''", "!!int ''", "!!bool maybe"])
+def test_yaml_tags_that_do_not_fit_are_bad_input(tmp_path, value):
+    path = tmp_path / "tagged.yaml"
+    path.write_text(f"name: {value}\nengine: chgnet\n", encoding="utf-8")
+    with pytest.raises(InputError, match="is not valid YAML"):
+        load_campaign(path)

@@ -1,5 +1,6 @@
 """Hosts of a campaign: built in or from a file, and what cannot be a host."""
 
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
@@ -127,3 +128,11 @@ def test_moments_of_something_unknown_are_refused_also_where_the_engine_ignores_
         plan_hosts(campaign, engine)
     (plan,) = plan_hosts(load(magnetism={"order": "afm"}), engine)
     assert "magmom" not in plan.root.site_properties
+
+
+def test_axes_in_a_file_are_not_believed(load, tmp_path):
+    structure = built_in_host("Li2MnO3")
+    structure.properties["axes"] = [[0.0] * 3] * 3
+    structure.to(filename=str(tmp_path / "host.json"))
+    campaign = load({"structure": str(tmp_path / "host.json")})
+    assert build_host(campaign, 0).properties["axes"] == np.eye(3).tolist()

@@ -83,6 +83,8 @@ class ChgnetEngine(MSONable):
                 "pip install 'vacancy-flows[chgnet]'",
                 key="engine",
             )
+        if self.device != "cpu":
+            _check_device(self.device)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the weights; nothing else changes a CHGNet energy."""
@@ -112,6 +114,18 @@ class ChgnetEngine(MSONable):
     def seconds(self, n_atoms: int, kind: str) -> float | None:
         """Return a rough cost on one core, from measurements on Li2MnO3."""
         return _SECONDS_PER_ATOM * n_atoms * _CALLS.get(kind, 20)
+
+
+def _check_device(device: str) -> None:
+    """Raise `InputError` where torch cannot use a device."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        detail = str(error).splitlines()[0]
+        problem = f"torch cannot use {device} here ({detail}): use cpu"
+        raise InputError(problem, key="settings.device") from None
 
 
 @cache
