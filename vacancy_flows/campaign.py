@@ -97,6 +97,10 @@ class Delithiation(_Block):
 
     @model_validator(mode="after")
     def _enough(self) -> Delithiation:
+        if self.start == "built" and self.cell == "fixed":
+            raise ValueError(
+                "cell: fixed would keep the built cell, a hidden strain: use from: relaxed with it"
+            )
         if self.rank == "engine" and self.keep > self.candidates:
             raise ValueError(
                 f"keep {self.keep} is more than candidates {self.candidates}: raise candidates"

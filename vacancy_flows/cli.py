@@ -130,8 +130,13 @@ def main() -> None:
         _stop(f"{error.filename}: permission denied: choose a place you may write to", 2)
     except sqlite3.Error as error:
         _stop(f"the database could not be read or written ({error}): is the disk full?", 1)
+    except MemoryError:
+        _stop("the input needs more memory than there is: check the size of the cell", 2)
     except OSError as error:
         _stop(f"{error.filename or 'system'}: {error.strerror or error}", 1)
+    except Exception as error:  # the last resort: a message, never a traceback
+        logging.getLogger("vacancy_flows").debug("internal error", exc_info=True)
+        _stop(f"internal error ({type(error).__name__}: {error}): -v shows where", 1)
 
 
 def _stop(message: str, status: int) -> None:

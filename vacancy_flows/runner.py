@@ -258,9 +258,9 @@ def run_campaign(
     raw = RawStore(directory)
     pool = Workers(engine, workers)
     try:
+        # First of all: what a kill leaves behind must show the campaign's own reference.
+        database.describe_campaign(campaign.name, describe(campaign))
         report = CampaignRun(campaign, engine, database, raw, pool, progress).run()
-        if report.hosts:
-            database.describe_campaign(campaign.name, describe(campaign))
     finally:
         pool.close()
         raw.close()
