@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -118,8 +117,3 @@ def default_reference(kind: ReferenceKind) -> ReferenceCell:
     sites = [[0.25, 0.25, 0.25], [0, 0, 0]]
     cell = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.62), ["Li", "O"], sites)
     return ReferenceCell(cell.get_primitive_structure(), "free", 1)
-
-
-def unknown_settings(settings: Mapping[str, Any], known: tuple[str, ...]) -> list[str]:
-    """Return the keys of ``settings`` that an engine does not know."""
-    return sorted(set(settings) - set(known))
