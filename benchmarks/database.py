@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vacancy_flows.commands import query_database
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import get_engine
 from vacancy_flows.host_plan import HostPlan
 from vacancy_flows.identity import root_uid
+from vacancy_flows.reading import query_database
 from vacancy_flows.schemas import Record, Result
 from vacancy_flows.structures import built_in_host, prepare_host
 

@@ -85,7 +85,7 @@ def query(database: str, selection: str, style: str, **reference: Any) -> None:
     Without options each row has the oxygen reference of its campaign. A selection on
     `kind` (pristine, host, candidate, reference, vacancy) shows calculations as stored.
     """
-    from vacancy_flows.commands import query_database
+    from vacancy_flows.reading import query_database
 
     click.echo(query_database(database, selection, style, reference), nl=False)
 
@@ -97,7 +97,7 @@ def query(database: str, selection: str, style: str, **reference: Any) -> None:
 @_reference_options
 def report(database: str, selection: str, directory: Path, **reference: Any) -> None:
     """Write tables, figures and a page (report.html) of a results database."""
-    from vacancy_flows.commands import report_database
+    from vacancy_flows.reading import report_database
 
     for path in report_database(database, directory, selection, reference):
         click.echo(f"wrote {path}")
@@ -107,7 +107,7 @@ def report(database: str, selection: str, directory: Path, **reference: Any) -> 
 @click.argument("directory", type=click.Path(path_type=Path))
 def repair(directory: Path) -> None:
     """Rebuild results.db from the raw documents of a campaign directory."""
-    from vacancy_flows.commands import repair_directory
+    from vacancy_flows.repair import repair_directory
 
     click.echo(repair_directory(directory))
 

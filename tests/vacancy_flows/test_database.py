@@ -6,10 +6,11 @@ import sqlite3
 import pytest
 
 from vacancy_flows.analysis import CALCULATION_COLUMNS
-from vacancy_flows.commands import query_database, repair_directory
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
+from vacancy_flows.reading import query_database
+from vacancy_flows.repair import repair_directory
 
 # invented, but such that both routes to mu_O agree: mu_O = -5.0 and -5.0028
 INVENTED = {"O2": -10.0, "Li": -2.0, "Li2O": -15.2}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vacancy_flows.commands import query_database
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.location import shown, writer_lock
+from vacancy_flows.reading import query_database
 
 pytest.importorskip("psycopg2", reason="the extra `postgres` is not installed")
 
