@@ -12,7 +12,6 @@ from vacancy_flows.campaign import Campaign
 from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine, get_engine
-from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.outputs import summary, write_csv, write_figures
