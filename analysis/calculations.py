@@ -28,6 +28,7 @@ CALCULATION_COLUMNS: tuple[str, ...] = (
     "li_uid",
     "li2o_uid",
     "reference_kind",
+    "net_charge",
 )
 """Columns `formation_table` reads, one row per stored calculation."""
 

@@ -36,6 +36,7 @@ VACANCY_COLUMNS: tuple[str, ...] = (
     "removed_element",
     "max_force_eV_A",
     "reason",
+    "net_charge",
 )
 """Columns of `vacancies.csv`, in order (design.md, command line)."""
 
@@ -50,6 +51,7 @@ _NUMBERS = (
     "formation_energy_eV",
     "ordering_energy_eV",
     "max_force_eV_A",
+    "net_charge",
 )
 
 
@@ -103,9 +105,10 @@ def formation_table(calculations: pd.DataFrame, reference: OxygenReference) -> p
     -------
     pandas.DataFrame
         The vacancy rows in their order, columns `VACANCY_COLUMNS`, index 0, 1, ...
-        `converged` means vacancy, pristine and the references used; `reason` names what failed
-        and is empty otherwise. Where a reference is missing or does not apply, or the removed
-        element is not O, `mu_o_eV` and `formation_energy_eV` are NaN and `reason` says why.
+        `converged` means vacancy, pristine and the references used; `reason` is why the vacancy's
+        relaxation stopped, and names what failed. Where a reference is missing or does not
+        apply, or the removed element is not O, `mu_o_eV` and `formation_energy_eV` are NaN and
+        `reason` says why.
 
     Raises
     ------

@@ -1,9 +1,21 @@
-"""Site labels, and nearest known names for messages which say what may have been meant."""
+"""Site labels, and what messages say: nearest known names, values that are not too long."""
 
+import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from pymatgen.core import Structure
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 9
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 100
+
+
+def short(value: object) -> str:
+    """Return a value as text for a message; one without end (YAML's aliases) is cut."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:

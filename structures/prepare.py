@@ -8,10 +8,12 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Element, Structure
+from pymatgen.core import Structure
 
+from vacancy_flows.structures.checks import check_host
 from vacancy_flows.structures.geometry import conventional_axes, with_geometry
 from vacancy_flows.structures.moments import file_moments, file_states
+from vacancy_flows.structures.names import short
 from vacancy_flows.structures.symmetry import SYMPREC, space_group, symmetrise
 
 __all__ = [
@@ -26,8 +28,6 @@ __all__ = [
 
 MAX_ATOMS = 5000
 """Largest host; anything above is taken for a mistake in `supercell`."""
-
-_MIN_DISTANCE = 0.5  # Å; H2 has 0.74, nothing is closer
 
 
 def supercell_matrix(spec: Any) -> np.ndarray:
@@ -54,22 +54,25 @@ def supercell_matrix(spec: Any) -> np.ndarray:
     flat = [value for row in rows for value in (row if isinstance(row, list) else [row])]
     whole = all(isinstance(v, Integral) and not isinstance(v, bool | np.bool_) for v in flat)
     if len(rows) != 3 or len(flat) not in (3, 9) or not whole:
-        raise ValueError(f"A supercell is three integers or a 3×3 matrix of them, not {spec!r}.")
+        raise ValueError(
+            f"A supercell is three integers or a 3×3 matrix of them, not {short(spec)}."
+        )
     if max(abs(int(value)) for value in flat) > MAX_ATOMS:
-        raise ValueError(f"The supercell {spec!r} is absurdly large: give small integers.")
+        raise ValueError(f"The supercell {short(spec)} is absurdly large: give small integers.")
     if not any(isinstance(row, list) for row in rows):
         if min(flat) < 1:
-            raise ValueError(f"The supercell {spec!r} must be three integers of at least 1.")
+            raise ValueError(f"The supercell {short(spec)} must be three integers of at least 1.")
         return np.diag(np.array(flat, int))
     if any(not isinstance(row, list) or len(row) != 3 for row in rows):
-        raise ValueError(f"A supercell matrix has three rows of three integers, not {spec!r}.")
+        raise ValueError(f"A supercell matrix has three rows of three integers, not {short(spec)}.")
     matrix = np.array([[int(value) for value in row] for row in rows])
     determinant = round(float(np.linalg.det(matrix)))
     if determinant == 0:
-        raise ValueError(f"The supercell {spec!r} is singular: its rows lie in one plane.")
+        raise ValueError(f"The supercell {short(spec)} is singular: its rows lie in one plane.")
     if determinant < 0:
         raise ValueError(
-            f"The supercell {spec!r} is left-handed (determinant {determinant}): swap two rows."
+            f"The supercell {short(spec)} is left-handed (determinant {determinant}): "
+            "swap two rows."
         )
     return matrix
 
@@ -80,7 +83,7 @@ def _as_lists(spec: Any) -> list[Any]:
         spec = list(spec)
     if isinstance(spec, str) or not isinstance(spec, Sequence):
         raise ValueError(  # noqa: TRY004  # the command line turns ValueError into exit 2
-            f"A supercell is three integers or a 3×3 matrix of them, not {spec!r}."
+            f"A supercell is three integers or a 3×3 matrix of them, not {short(spec)}."
         )
     return [list(row) if isinstance(row, list | tuple | np.ndarray) else row for row in spec]
 
@@ -114,11 +117,11 @@ def prepare_host(
     Raises
     ------
     ValueError
-        For partial occupancies, atoms closer than 0.5 Å, cells that are empty or flat, bad
-        supercells, and more than :data:`MAX_ATOMS` atoms.
+        For partial occupancies, atoms closer than 0.5 Å, cells that are empty, flat, or of less
+        than 2 or more than 100 Å³ per atom, bad supercells, and more than :data:`MAX_ATOMS` atoms.
     """
     matrix = supercell_matrix(supercell)
-    _check(structure)
+    check_host(structure)
     n_atoms = len(structure) * round(float(np.linalg.det(matrix)))
     if n_atoms > MAX_ATOMS:
         raise ValueError(
@@ -139,33 +142,6 @@ def prepare_host(
 
 def _symbols(structure: Structure) -> list[str]:
     return [site.specie.symbol for site in structure]
-
-
-def _check(structure: Structure) -> None:
-    """Refuse what cannot be a host."""
-    if len(structure) == 0:
-        raise ValueError("The structure has no atoms.")
-    if not structure.is_ordered:
-        site = next(site for site in structure if not site.is_ordered)
-        raise ValueError(
-            f"The structure has partial occupancies (first: {site.species_string} at "
-            f"{np.round(site.frac_coords, 4).tolist()}): make an ordered cell first."
-        )
-    if not (
-        np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.cart_coords).all()
-    ):
-        raise ValueError("The structure has coordinates that are not finite numbers.")
-    if structure.volume < 0.1:
-        raise ValueError(f"The cell is flat: its volume is {structure.volume:.3g} Å³.")
-    if any(symbol not in Element.__members__ for symbol in _symbols(structure)):
-        raise ValueError("The structure has dummy species: every site must be a chemical element.")
-    first, second, _, distance = structure.get_neighbor_list(_MIN_DISTANCE)
-    if len(distance):
-        i, j, shortest = first[0], second[0], distance[0]
-        raise ValueError(
-            f"Sites {i + 1} and {j + 1} ({structure[i].species_string}, "
-            f"{structure[j].species_string}) are only {shortest:.3f} Å apart: remove doubled atoms."
-        )
 
 
 def _bare(structure: Structure) -> Structure:

@@ -13,9 +13,13 @@ from pymatgen.io.cif import CifWriter
 from pymatgen.io.vasp import Poscar
 
 from vacancy_flows.errors import InputError
+from vacancy_flows.output_paths import make_directory
 
 MANIFEST = "build.json"
 """What recognises a folder that an earlier build made, and what that build wrote."""
+
+TABLE = "sites.csv"
+"""The list of vacancies beside it."""
 
 SUFFIXES = (".cif", ".poscar")
 
@@ -111,9 +115,16 @@ def start_folder(directory: Path, campaign: str, files: list[str], stale: list[s
         What will be written, relative to ``directory``.
     stale
         What `earlier_files` returned.
+
+    Raises
+    ------
+    InputError
+        Where something is in the way; nothing is written.
     """
-    for folder in {(directory / name).parent for name in files}:
-        folder.mkdir(parents=True, exist_ok=True)
+    folders = sorted({str(PurePosixPath(name).parent) for name in files})
+    make_directory(directory, "-o", [MANIFEST, TABLE, *files], folders)
+    for name in folders:
+        (directory / name).mkdir(parents=True, exist_ok=True)
     content = {"campaign": campaign, "version": version("vacancy-flows"), "files": files}
     (directory / MANIFEST).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     for name in sorted(set(stale) - set(files)):

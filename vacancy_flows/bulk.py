@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from vacancy_flows.uses import SHARED_KEYS
+
 _PAGE = 5000
 _MANY = 500  # uids in one statement; SQLite takes at most 999 arguments in old versions
 _SQL_OPERATORS = {"=", "<", "<=", ">", ">="}
@@ -30,7 +32,8 @@ def read_pairs(
     db
         An ASE database, SQLite or PostgreSQL.
     terms
-        Conditions on stored keys; see `pushable`.
+        Conditions on stored keys; see `pushable`. Those on `SHARED_KEYS` let rows with
+        several uses through, which the caller must look into.
     page
         Rows fetched at once.
 
@@ -100,16 +103,19 @@ def _conditions(db: Any, terms: Sequence[Term]) -> tuple[str, list[Any]]:
             raise ValueError(f"no statement can ask for {key}{op}{value!r}")
         number = not isinstance(value, str)
         if db.type == "postgresql":
+            several = "key_value_pairs ->> 'uses' IS NOT NULL"
             if (op == "=" and not number) or isinstance(value, bool):
-                parts.append("key_value_pairs @> ?::jsonb")
+                part = "key_value_pairs @> ?::jsonb"
                 arguments.append(json.dumps({key: value}))
             else:
-                parts.append(f"(key_value_pairs ->> ?)::double precision {op} ?")
+                part = f"(key_value_pairs ->> ?)::double precision {op} ?"
                 arguments += [key, float(value)]
         else:
+            several = "id IN (SELECT id FROM text_key_values WHERE key = 'uses')"
             table = "number_key_values" if number else "text_key_values"
-            parts.append(f"id IN (SELECT id FROM {table} WHERE key = ? AND value {op} ?)")  # noqa: S608
+            part = f"id IN (SELECT id FROM {table} WHERE key = ? AND value {op} ?)"  # noqa: S608
             arguments += [key, float(value) if number else value]
+        parts.append(f"({part} OR {several})" if key in SHARED_KEYS else part)
     return "".join(f" AND {part}" for part in parts), arguments
 
 

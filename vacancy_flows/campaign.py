@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    field_validator,
     model_validator,
 )
 
@@ -25,9 +26,11 @@ from vacancy_flows.analysis import LI2O_FORMATION_ENTHALPY, OxygenReference, oxy
 from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._+-]{0,79}")
-_MISSING = {"na", "n/a", "nan", "none", "null", "true", "false", "yes", "no", "inf", "infinity"}
+_MISSING = {"na", "n/a", "nan", "none", "null", "inf", "infinity"}
+_BOOLEANS = {"true", "false", "yes", "no", "y", "n", "on", "off"}  # in YAML 1.1
 _DIGITS = 8  # to which a deformation enters a uid: strains closer than this are one
 _MAX_GUARD_SHIFT = 0.2  # eV; what the guard of the references would let pass
+_LI2O_RANGE = (-7.0, -5.5)  # eV per formula unit; tables of measured values differ by 0.02 eV
 
 
 def plain_name(name: str) -> str:
@@ -39,10 +42,11 @@ def plain_name(name: str) -> str:
         Where it is not ``[A-Za-z][A-Za-z0-9._+-]*`` of at most 80 characters, or reads as a
         number, a boolean or a missing value.
     """
-    if not _NAME.fullmatch(name) or name.lower() in _MISSING:
+    if not _NAME.fullmatch(name) or name.lower() in _MISSING | _BOOLEANS:
         raise ValueError(
             f"{name!r} is not a plain name: begin with a letter, use letters, digits and "
-            "'._+-' only, at most 80, and no word that reads as a number or a missing value"
+            "'._+-' only, at most 80, and no word that reads as a number, a boolean or a "
+            "missing value"
         )
     return name
 
@@ -173,6 +177,18 @@ class OxygenBlock(_Block):
     mu_o: float | None = None
     shift: float | None = None
     li2o_enthalpy: float = LI2O_FORMATION_ENTHALPY
+
+    @field_validator("li2o_enthalpy")
+    @classmethod
+    def _measurable(cls, value: float) -> float:
+        low, high = _LI2O_RANGE
+        if not low <= value <= high:
+            raise ValueError(
+                f"{value:g} is outside {low:g} to {high:g}: give the enthalpy of formation of Li2O "
+                "in eV per formula unit, negative since heat is released, or leave it out for the "
+                f"measured {LI2O_FORMATION_ENTHALPY}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> OxygenBlock:

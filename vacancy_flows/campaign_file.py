@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from vacancy_flows.campaign import Campaign, check_scale
 from vacancy_flows.engines import get_engine, settings_model
 from vacancy_flows.errors import InputError, nearest
+from vacancy_flows.structures.names import short
 
 _MAX_BYTES = 1_000_000
 
@@ -63,20 +64,9 @@ def check_engine(campaign: Campaign, path: Path | None = None) -> None:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(  # noqa: TRY301
-                "is larger than 1 MB: is it a campaign file?", file=path
-            )
-        text = path.read_text(encoding="utf-8")
         content = YAML(typ="safe", pure=True).load(text)
-    except InputError:
-        raise
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror}): check the path"
-        raise InputError(problem, file=path) from None
-    except UnicodeDecodeError:
-        raise InputError("is not UTF-8 text: is it a campaign file?", file=path) from None
     except Exception as error:  # noqa: BLE001  # tags such as !!float raise what they like
         detail = " ".join(str(error).split())
         raise InputError(f"is not valid YAML: {detail}", file=path) from None
@@ -86,6 +76,24 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         found = "a list" if isinstance(content, list) else f"only {_short(content)}"
         raise InputError(f"must hold keys (name, engine, hosts, ...), not {found}", file=path)
     return content
+
+
+def _read_text(path: Path) -> str:
+    """Return what a file holds, and never more than a campaign can need."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe may never answer
+            raise InputError("cannot be read (it is no regular file): check the path", file=path)
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}): check the path"
+        raise InputError(problem, file=path) from None
+    if len(content) > _MAX_BYTES:
+        raise InputError("is larger than 1 MB: is it a campaign file?", file=path)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError("is not UTF-8 text: is it a campaign file?", file=path) from None
 
 
 def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
@@ -142,5 +150,5 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = short(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from vacancy_flows.errors import InputError
+from vacancy_flows.output_paths import check_path
 
 # Only what every command needs is imported above: `--help` must not wait for torch.
 
@@ -23,6 +24,17 @@ _REFERENCE_OPTIONS = (
     click.option("--temperature", type=float, default=None, help="K; 0: no thermal term."),
     click.option("--pressure", type=float, default=None, help="Of O2, bar."),
 )
+
+
+class _Place(click.Path):
+    """A path that what is written will name: see `check_path`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name = ""
+        if param is not None:
+            name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+        check_path(value, name)
+        return super().convert(value, param, ctx)
 
 
 def _reference_options(command: Any) -> Any:
@@ -43,7 +55,7 @@ def cli(verbose: bool) -> None:
 
 @cli.command()
 @click.argument("spec", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "directory", required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", "directory", required=True, type=_Place(path_type=Path))
 def build(spec: Path, directory: Path) -> None:
     """Write every structure of a campaign; calculate nothing."""
     from vacancy_flows.build import build_campaign
@@ -57,16 +69,15 @@ def build(spec: Path, directory: Path) -> None:
 
 @cli.command()
 @click.argument("spec", type=click.Path(path_type=Path))
-@click.option(
-    "-d", "--directory", required=True, type=click.Path(path_type=Path), help="For results."
-)
+@click.option("-d", "--directory", required=True, type=_Place(path_type=Path), help="For results.")
 @click.option("--workers", type=click.IntRange(1, 512), default=1, help="Processes.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be calculated.")
-def run(spec: Path, directory: Path, workers: int, dry_run: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say what is not calculated yet.")
+@click.option("--db", "location", help="Results database: postgresql://...; else DIR/results.db.")
+def run(spec: Path, directory: Path, workers: int, dry_run: bool, location: str | None) -> None:
     """Run a campaign here, from where it stands; start it again to go on."""
     from vacancy_flows.commands import run_here
 
-    sys.exit(run_here(spec, directory, workers, dry_run=dry_run))
+    sys.exit(run_here(spec, directory, workers, dry_run=dry_run, location=location))
 
 
 @cli.command()
@@ -91,9 +102,9 @@ def query(database: str, selection: str, style: str, **reference: Any) -> None:
 
 
 @cli.command()
-@click.argument("database")
+@click.argument("database", type=_Place())
 @click.argument("selection", default="")
-@click.option("-o", "--output", "directory", required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", "directory", required=True, type=_Place(path_type=Path))
 @_reference_options
 def report(database: str, selection: str, directory: Path, **reference: Any) -> None:
     """Write tables, figures and a page (report.html) of a results database."""
@@ -104,7 +115,7 @@ def report(database: str, selection: str, directory: Path, **reference: Any) -> 
 
 
 @cli.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=_Place(path_type=Path))
 def repair(directory: Path) -> None:
     """Rebuild results.db from the raw documents of a campaign directory."""
     from vacancy_flows.repair import repair_directory

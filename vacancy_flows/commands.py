@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
+from vacancy_flows import rawstore
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.engines import Engine, get_engine
+from vacancy_flows.engines import get_engine
+from vacancy_flows.location import is_url, writer_lock
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
-from vacancy_flows.outputs import summary, write_csv, write_figures
-from vacancy_flows.planning import expected_calculations, plan_hosts, plan_references
+from vacancy_flows.outputs import remove_figures, summary, write_csv, write_figures
+from vacancy_flows.planning import plan_hosts
 from vacancy_flows.predictions import write_predictions
-from vacancy_flows.progress import Progress, duration
+from vacancy_flows.progress import Progress
 from vacancy_flows.reporting import write_page
 from vacancy_flows.runner import Report, run_campaign
+from vacancy_flows.standing import cost_text
 from vacancy_flows.tables import campaign_table
 
+_FILES = (
+    "results.db",
+    "results.db.writer",
+    "vacancies.csv",
+    "strain_predictions.csv",
+    "report.html",
+    *rawstore.FILES,
+)
+_FOLDERS = (*rawstore.FOLDERS, "figures")
 
-def run_here(spec: Path, directory: Path, workers: int, *, dry_run: bool = False) -> int:
+
+def run_here(
+    spec: Path,
+    directory: Path,
+    workers: int,
+    *,
+    dry_run: bool = False,
+    location: str | Path | None = None,
+) -> int:
     """Run a campaign on this machine and print its summary.
 
     Parameters
@@ -35,7 +55,10 @@ def run_here(spec: Path, directory: Path, workers: int, *, dry_run: bool = False
     workers
         Number of processes.
     dry_run
-        Only say what would be calculated.
+        Only say what is not calculated yet.
+    location
+        Results database, a file or ``postgresql://...``; where None ``results.db`` in the
+        directory.
 
     Returns
     -------
@@ -51,31 +74,52 @@ def run_here(spec: Path, directory: Path, workers: int, *, dry_run: bool = False
     engine = get_engine(campaign.engine, campaign.settings)
     engine.check()
     plans = plan_hosts(campaign, engine)  # everything is checked before a file is made
+    place = directory / "results.db" if location is None else location
     if dry_run:
-        click.echo(cost_text(campaign, engine, plans, workers))
+        there = is_url(place) or Path(place).exists()
+        earlier = ResultsDatabase.open(place) if there else None
+        click.echo(cost_text(campaign, engine, plans, workers, earlier))
         return 0
-    make_directory(directory, "-d")
+    if is_url(place):
+        open_results(place)  # a server that does not answer is named before a folder is made
+    make_directory(directory, "-d", _FILES, _FOLDERS)
+    rawstore.has_documents(directory)  # refuses another file
     progress = Progress(_say, workers)
-    with WriterLock(directory / "results.db"):
-        report = run_campaign(campaign, engine, directory, workers, progress)
+    with ExitStack() as locks:
+        locks.enter_context(WriterLock(directory / "results.db"))  # for the raw documents
+        if location is not None:
+            locks.enter_context(writer_lock(location))
+        database = open_results(place)
+        report = run_campaign(campaign, engine, database, directory, workers, progress)
         reused = f", {progress.reused} were there" if progress.reused else ""
         _say(f"{report.computed} calculated{reused}, {len(report.failures)} with problems")
-        write_results(campaign, report, directory)
+        write_results(campaign, report, database, directory)
     for failure in report.failures:
         click.echo(f"PROBLEM {failure}", err=True)
     return 1 if report.failures else 0
 
 
-def write_results(campaign: Campaign, report: Report, directory: Path) -> None:
+def open_results(location: str | Path) -> ResultsDatabase:
+    """Return a results database to write to; a file is made with the first row."""
+    if is_url(location) or (Path(location).exists() and Path(location).stat().st_size):
+        return ResultsDatabase.open(location)
+    return ResultsDatabase(location)  # of nothing, or of a run killed before its first row
+
+
+def write_results(
+    campaign: Campaign, report: Report, database: ResultsDatabase, directory: Path
+) -> None:
     """Write table and figures of a campaign and print its summary."""
-    database = ResultsDatabase(directory / "results.db")
     reference = campaign.oxygen_reference.reference()
     order = [host.name for host in campaign.hosts]
-    table = campaign_table(database, report.hosts, reference, order)
-    if table.empty:
-        click.echo("no vacancy was finished: there is no table and no figure", err=True)
-        return
+    table = campaign_table(database, campaign.name, report.uids, reference, order)
     write_csv(table, directory / "vacancies.csv")
+    if table.empty:
+        removed = remove_figures(directory)
+        click.echo("no vacancy was finished: there is no figure and no page", err=True)
+        for path in removed:
+            click.echo(f"removed {path}, of earlier settings", err=True)
+        return
     figures = write_figures(table, directory / "figures", reference)
     page = write_page(database, [(reference, table)], directory, campaign.name)
     predicted = write_predictions(campaign, database, table, directory, reference)
@@ -83,26 +127,9 @@ def write_results(campaign: Campaign, report: Report, directory: Path) -> None:
     if predicted.note:
         click.echo(f"\n{predicted.note}")
     click.echo()
-    files = [directory / "results.db", directory / "vacancies.csv", *figures, page]
-    for path in [*files, *predicted.paths]:
+    click.echo(f"wrote {database.location}")
+    for path in [directory / "vacancies.csv", *figures, page, *predicted.paths]:
         click.echo(f"wrote {path}")
-
-
-def cost_text(campaign: Campaign, engine: Engine, plans: list[Any], workers: int) -> str:
-    """Return how many calculations a campaign takes and about how long."""
-    kinds = {"reference": len(plan_references(campaign, engine))}
-    seconds: float | None = 0.0
-    for plan in plans:
-        for kind, number in expected_calculations(plan).items():
-            kinds[kind] = kinds.get(kind, 0) + number
-            cost = engine.seconds(len(plan.root), kind)
-            seconds = None if seconds is None or cost is None else seconds + number * cost
-    listed = ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
-    time = "unknown time" if seconds is None else f"{duration(seconds / workers)} estimated"
-    return (
-        f"campaign {campaign.name}: about {sum(kinds.values())} calculations ({listed}), "
-        f"{time} on {workers} worker(s); sites are those of the unrelaxed cells"
-    )
 
 
 def _say(line: str) -> None:

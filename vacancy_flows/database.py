@@ -19,8 +19,9 @@ from vacancy_flows.analysis import CALCULATION_COLUMNS
 from vacancy_flows.bulk import Term, add_indices, pushable, read_pairs, read_uids, stored_uids
 from vacancy_flows.errors import InputError
 from vacancy_flows.location import connect_server, is_url, shown
-from vacancy_flows.rows import CAMPAIGN_SEPARATOR, from_row, to_row
+from vacancy_flows.rows import from_row, to_row
 from vacancy_flows.schemas import Record
+from vacancy_flows.uses import SEPARATOR, Use, pairs_of, uses_of, with_use
 
 # stored name -> column of the analysis
 _COLUMNS = {
@@ -34,7 +35,7 @@ _COLUMNS = {
 _STORED = {
     **{name: name for name in ("uid", "kind", "host", "engine", "energy_scale", "strain_mode")},
     **{name: name for name in ("strain", "site", "wyckoff", "multiplicity", "coordination")},
-    **{name: name for name in ("n_atoms", "ordering", "removed_element")},
+    **{name: name for name in ("n_atoms", "ordering", "removed_element", "net_charge")},
     **{column: key for key, column in _COLUMNS.items() if column != "converged"},
 }
 NUMERIC_COLUMNS = (
@@ -46,6 +47,7 @@ NUMERIC_COLUMNS = (
     "ordering_energy_eV",
     "energy_eV",
     "max_force_eV_A",
+    "net_charge",
 )
 """Columns of `ResultsDatabase.table` that hold numbers."""
 PARTNERS = ("pristine_uid", "o2_uid", "li_uid", "li2o_uid")
@@ -89,7 +91,7 @@ class ResultsDatabase:
         try:
             _check_tables(path)
             database = cls(path)
-            len(database)
+            _check_rows(database, path)
         except (sqlite3.DatabaseError, OSError) as error:
             raise InputError(f"is not a results database ({error})", file=path) from None
         return database
@@ -97,11 +99,11 @@ class ResultsDatabase:
     @property
     def exists(self) -> bool:
         """Whether there is anything to read."""
-        return self.path is None or self.path.exists()
+        return self.path is None or (self.path.is_file() and self.path.stat().st_size > 0)
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return int(self._db.count())
+        return int(self._db.count()) if self.exists else 0
 
     def uids(self) -> set[str]:
         """Return the uids of all rows."""
@@ -137,17 +139,40 @@ class ResultsDatabase:
         return len(fresh)
 
     def use(self, records: Iterable[Record]) -> None:
-        """Say that a campaign uses records that are stored, and as which ordering."""
+        """Say that a campaign uses records that are stored, as which host and ordering."""
         with self._db:
             for record in records:
                 row = self._row(record.uid)
                 if row is not None:
                     self._use(row, record)
 
+    def supersede(self, campaign: str) -> None:
+        """Take a campaign's name off all rows: its settings have changed.
+
+        Rows that no other campaign uses stay, marked ``superseded``, until `use` says that
+        they belong to a campaign again.
+        """
+        found = [
+            pairs
+            for pairs in (read_pairs(self._db) if self.exists else ())
+            if campaign in str(pairs.get("campaign", "")).split(SEPARATOR)
+        ]
+        with self._db:
+            for pairs in found:
+                row = self._row(pairs["uid"])
+                kept = [use for use in uses_of(pairs) if use.campaign != campaign]
+                self._update(row, pairs_of(kept))
+
     def records(self) -> Iterator[Record]:
         """Yield every record."""
         for row in self._rows(data=True):
             yield from_row(row)
+
+    @property
+    def superseded(self) -> int:
+        """Number of vacancies of earlier settings, which no campaign uses any more."""
+        terms: list[Term] = [("kind", "=", "vacancy"), ("superseded", "=", True)]
+        return sum(1 for _ in read_pairs(self._db, terms)) if self.exists else 0
 
     @property
     def campaigns(self) -> dict[str, Any]:
@@ -176,7 +201,8 @@ class ResultsDatabase:
         Returns
         -------
         pandas.DataFrame
-            Columns of `CALCULATION_COLUMNS`, then ``campaign`` and ``parent_uid``.
+            Columns of `CALCULATION_COLUMNS`, then ``campaign``, ``parent_uid`` and ``uses``
+            (lists of `Use`, empty where superseded).
         """
         if not self.exists:
             return _frame([])
@@ -209,22 +235,20 @@ class ResultsDatabase:
 
     def _use(self, row: AtomsRow, record: Record) -> None:
         calculation = record.calculation
-        names = [name for name in row.get("campaign", "").split(CAMPAIGN_SEPARATOR) if name]
-        uses = list(row.data.get("uses", []))
-        use = {"campaign": calculation.campaign, "host": calculation.host}
-        changed: dict[str, Any] = {}
-        if calculation.campaign and calculation.campaign not in names:
-            changed["campaign"] = CAMPAIGN_SEPARATOR.join([*names, calculation.campaign])
-        for name in ("ordering", "ordering_energy"):
-            value = getattr(calculation, name)
-            if value is not None and row.get(name) != value:
-                changed[name] = value
+        pairs = row.key_value_pairs
+        wanted = pairs_of(with_use(uses_of(pairs), Use.of(calculation)))
         for kind, uid in calculation.reference_uids.items():
-            if row.get(f"{kind.lower()}_uid") is None:
-                changed[f"{kind.lower()}_uid"] = uid
-        data = {} if use in uses else {"data": {**row.data, "uses": [*uses, use]}}
-        if changed or data:
-            self._db.update(row.id, **changed, **data)
+            if pairs.get(f"{kind.lower()}_uid") is None:
+                wanted[f"{kind.lower()}_uid"] = uid
+        self._update(row, wanted)
+
+    def _update(self, row: AtomsRow, wanted: dict[str, Any]) -> None:
+        """Write what differs; a key goes where its value is None."""
+        pairs = row.key_value_pairs
+        changed = {k: v for k, v in wanted.items() if v is not None and pairs.get(k) != v}
+        gone = [key for key, value in wanted.items() if value is None and key in pairs]
+        if changed or gone:
+            self._db.update(row.id, delete_keys=gone, **changed)
 
 
 def askable(column: str, op: str, value: str | float | bool) -> bool:
@@ -233,7 +257,8 @@ def askable(column: str, op: str, value: str | float | bool) -> bool:
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    names = (*CALCULATION_COLUMNS, "campaign", "parent_uid", "units")
+    names = (*CALCULATION_COLUMNS, "campaign", "parent_uid", "units", "uses")
+    rows = [{**row, "uses": uses_of(row)} for row in rows]
     df = pd.DataFrame(rows).rename(columns=_COLUMNS).reindex(columns=list(names))
     units = pd.to_numeric(df.pop("units")).fillna(1)
     for name in NUMERIC_COLUMNS:
@@ -253,3 +278,12 @@ def _check_tables(path: Path) -> None:
         connection.close()
     if names and "systems" not in names:  # none: a run was killed before its first row
         raise InputError("is not a results database: it holds other tables", file=path)
+
+
+def _check_rows(database: ResultsDatabase, path: Path) -> None:
+    """Refuse an ASE database that another program filled."""
+    if len(database) and "uid" not in next(read_pairs(database._db, page=1)):  # noqa: SLF001
+        raise InputError(
+            "is an ASE database, but its rows are not of vacancy-flows: name a results.db",
+            file=path,
+        )

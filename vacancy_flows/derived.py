@@ -20,11 +20,12 @@ from vacancy_flows.analysis.thermodynamics_tables import thermodynamics_table
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.schemas import Record
 from vacancy_flows.structures import conventional_axes
-from vacancy_flows.tables import table_of
+from vacancy_flows.tables import with_reference
 
 TEMPERATURES = (300.0, 600.0, 900.0, 1200.0)  # K
 PRESSURES = (0.21, 1.0)  # bar; air and pure O2
-_KEYS = ["campaign", "engine", "energy_scale", "host", "ordering", "site"]
+_KEYS = ["campaign", "engine", "energy_scale", "host", "n_atoms", "ordering", "site"]
+_DESCRIBED = ("uid", "host", "strain_mode", "strain", "formation_energy_eV")
 _NEIGHBOURS = ("coordination", "tm_neighbours", "li_neighbours")
 
 
@@ -60,7 +61,7 @@ def derived_tables(
     found["elastic_dipoles"], found["strain_comparison"] = dipoles(table, records, pristine)
     if reference.scheme != "user":
         cold = replace(reference, temperature=0.0)
-        cold_table = table_of(database, table["uid"], cold)
+        cold_table = with_reference(database, table, cold)
         finished = cold_table[cold_table["converged"] & cold_table["formation_energy_eV"].notna()]
         if not finished.empty:
             found["thermodynamics"] = thermodynamics_table(finished, cold, TEMPERATURES, PRESSURES)
@@ -75,19 +76,18 @@ def environments(
     table: pd.DataFrame, records: Mapping[str, Record], pristine: Mapping[str, Record]
 ) -> pd.DataFrame:
     """Return the neighbours that each vacant site had in its relaxed pristine cell."""
-    rows, uids = [], []
-    for uid in table["uid"]:
-        record = records.get(uid)
+    rows, described = [], []
+    for row in table.to_dict("records"):
+        record = records.get(row["uid"])
         partner = pristine.get(str(record.calculation.pristine_uid)) if record else None
         if record is not None and partner is not None and record.calculation.site:
             rows.append(environment_of(partner.structure, record.calculation.site))
-            uids.append(uid)
+            described.append({name: row[name] for name in _DESCRIBED})
     if not rows:
         return pd.DataFrame()
     frame = environment_table(rows)
-    frame.insert(0, "uid", uids)
-    described = table.set_index("uid")[["host", "strain_mode", "strain", "formation_energy_eV"]]
-    return frame.join(described, on="uid")
+    frame.insert(0, "uid", [row.pop("uid") for row in described])
+    return frame.join(pd.DataFrame(described))
 
 
 def dipoles(
@@ -121,9 +121,22 @@ def dipoles(
 
 
 def write_maps(
-    database: ResultsDatabase, table: pd.DataFrame, reference: OxygenReference, directory: Path
+    database: ResultsDatabase,
+    table: pd.DataFrame,
+    reference: OxygenReference,
+    directory: Path,
+    suffix: str = "",
 ) -> list[Path]:
     """Draw E_f over T and p for the easiest unstrained vacancy of each engine and host.
+
+    Parameters
+    ----------
+    database, table, reference
+        As in `derived_tables`.
+    directory
+        That exists.
+    suffix
+        Of the file names, where there are several tables.
 
     Returns
     -------
@@ -133,7 +146,7 @@ def write_maps(
     if reference.scheme == "user":
         return []
     cold = replace(reference, temperature=0.0)
-    rows = table_of(database, table["uid"], cold)
+    rows = with_reference(database, table, cold)
     rows = rows[rows["converged"] & (rows["strain_mode"] == "none")]
     written: list[Path] = []
     rows = rows.dropna(subset="formation_energy_eV").sort_values("formation_energy_eV")
@@ -141,7 +154,7 @@ def write_maps(
         row = part.iloc[0]
         written += plot_temperature_pressure(
             float(row["formation_energy_eV"]),
-            directory / f"temperature_pressure_{engine}_{host}",
+            directory / f"temperature_pressure{suffix}_{engine}_{host}",
             cold,
             label=f"{host} {row['site']}, unstrained",
             engine=str(row["engine"]),
@@ -155,8 +168,9 @@ def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFra
     """Return how E_f goes with the neighbours, over converged rows of one engine."""
     if environments.empty or len(set(table["engine"])) != 1:
         return pd.DataFrame()
-    neighbours = environments.set_index("uid")[["tm_neighbours", "li_neighbours"]]
-    joined = table.join(neighbours, on="uid")
+    once = environments.drop_duplicates("uid").set_index("uid")  # hosts may share a vacancy
+    neighbours = once[["tm_neighbours", "li_neighbours"]]
+    joined = table.drop_duplicates("uid").join(neighbours, on="uid")
     return correlation_table(joined, columns=_NEIGHBOURS)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
+from monty.io import zopen
 from pymatgen.core import Structure
 
 from vacancy_flows.campaign import Campaign, Host
@@ -17,6 +19,9 @@ from vacancy_flows.structures import (
     prepare_host,
     removal_count,
 )
+
+_MAX_MB = 20  # a CIF of 5000 atoms has 0.5
+_NO_CATIONS = {"O", "F", "He", "Ne", "Ar"}
 
 
 def build_host(campaign: Campaign, index: int) -> Structure:
@@ -39,6 +44,9 @@ def build_host(campaign: Campaign, index: int) -> Structure:
     unit = _unit_cell(campaign, host, key)
     if not any(site.species.elements and "O" in _symbols(site) for site in unit):
         problem = f"{host.structure} has no oxygen: there is nothing to remove"
+        raise InputError(problem, file=campaign.path, key=f"{key}.structure")
+    if not _has_cation(unit):
+        problem = f"{host.structure} has no cation: give an oxide, which has an element besides O"
         raise InputError(problem, file=campaign.path, key=f"{key}.structure")
     try:
         root = prepare_host(unit, host.supercell)
@@ -67,6 +75,10 @@ def with_moments(campaign: Campaign, root: Structure) -> Structure:
     # Where the sites' symmetry is looked for: converged moments scatter, initial ones do not.
     result.add_site_property("initial_magmom", moments)
     return result
+
+
+def _has_cation(sites: Iterable[object]) -> bool:
+    return any(_symbols(site) - _NO_CATIONS for site in sites)
 
 
 def _symbols(site: object) -> set[str]:
@@ -112,7 +124,7 @@ def _read_structure(path: Path, file: Path | None, key: str) -> Structure:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pymatgen warns of rounding in most CIFs
-            structure = Structure.from_file(path)
+            structure = None if _is_large(path) else Structure.from_file(path)
     except Exception as error:  # noqa: BLE001  # each parser has errors of its own
         detail = " ".join(str(error).split())[:200]
         raise InputError(
@@ -121,17 +133,30 @@ def _read_structure(path: Path, file: Path | None, key: str) -> Structure:
             file=file,
             key=key,
         ) from None
+    if structure is None:
+        problem = f"{path} holds more than {_MAX_MB} MB: give the structure alone, as CIF or POSCAR"
+        raise InputError(problem, file=file, key=key)
     if not isinstance(structure, Structure):
         raise InputError(f"{path} holds no periodic structure", file=file, key=key)
     structure.properties.pop("axes", None)  # ours alone: a file's axes are those of its cell
     return structure
 
 
+def _is_large(path: Path) -> bool:
+    """Tell whether a file, unpacked, is larger than a structure can be."""
+    with zopen(path, "rb") as stream:
+        return len(stream.read(_MAX_MB * 10**6 + 1)) > _MAX_MB * 10**6
+
+
 def _check_delithiation(campaign: Campaign, root: Structure, host: Host, key: str) -> None:
     if host.delithiate is None:
         return
+    key = f"{key}.delithiate.fraction"
     n_li = sum(site.specie.symbol == "Li" for site in root)
     try:
-        removal_count(n_li, host.delithiate.fraction)
+        removed = removal_count(n_li, host.delithiate.fraction)
     except ValueError as error:
-        raise InputError(str(error), file=campaign.path, key=f"{key}.delithiate.fraction") from None
+        raise InputError(str(error), file=campaign.path, key=key) from None
+    if removed == n_li and not _has_cation(site for site in root if site.specie.symbol != "Li"):
+        problem = "no cation would be left: remove a smaller share"
+        raise InputError(problem, file=campaign.path, key=key)

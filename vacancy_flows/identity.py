@@ -40,7 +40,7 @@ def uid(parent: str | None, operation: Mapping[str, Any], fingerprint: Mapping[s
     str
         ``u`` and 16 hexadecimal digits of a SHA-256.
     """
-    return _digest([RECORD_FORMAT, parent, dict(operation), dict(fingerprint)])
+    return digest([RECORD_FORMAT, parent, dict(operation), dict(fingerprint)])
 
 
 def root_uid(structure: Structure) -> str:
@@ -58,7 +58,7 @@ def root_uid(structure: Structure) -> str:
         for site in structure
     )
     lattice = np.floor(structure.lattice.matrix * _GRID + 0.5 + _OFFSET).astype(int).tolist()
-    return _digest([RECORD_FORMAT, "root", lattice, sites])
+    return digest([RECORD_FORMAT, "root", lattice, sites])
 
 
 def rounded(array: Any, decimals: int = 8) -> Any:
@@ -66,6 +66,7 @@ def rounded(array: Any, decimals: int = 8) -> Any:
     return (np.round(np.asarray(array, dtype=float), decimals) + 0.0).tolist()
 
 
-def _digest(content: list[Any]) -> str:
+def digest(content: list[Any]) -> str:
+    """Return ``u`` and 16 hexadecimal digits of the SHA-256 of JSON content."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return "u" + hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -31,7 +31,7 @@ class WriterLock:
     Raises
     ------
     InputError
-        On entering, where another process writes.
+        On entering, where another process writes, or its file cannot be opened.
     """
 
     def __init__(self, database: Path) -> None:
@@ -40,16 +40,20 @@ class WriterLock:
 
     def __enter__(self) -> Self:
         """Take the lock or refuse at once."""
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            problem = f"cannot be opened ({error.strerror}): remove it, or choose another folder"
+            raise InputError(problem, file=self.path) from None
         try:
             if fcntl is not None:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            owner = self.path.read_text(encoding="utf-8").strip() or "another process"
+            owner = self.path.read_text(encoding="utf-8", errors="replace").strip()
             os.close(self._file)
             self._file = None
             raise InputError(
-                f"is being written by {owner}: wait for it or stop it",
+                f"is being written by {owner or 'another process'}: wait for it or stop it",
                 file=self.path.with_suffix(""),
             ) from None
         os.ftruncate(self._file, 0)

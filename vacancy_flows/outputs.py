@@ -52,6 +52,15 @@ def write_figures(table: pd.DataFrame, directory: Path, reference: OxygenReferen
     return list(plot_strain(table, directory / "formation_energy_strain", reference))
 
 
+def remove_figures(directory: Path) -> list[Path]:
+    """Remove what `run` drew earlier, which no longer belongs to the table, and return it."""
+    found = [*(directory / "figures").glob("formation_energy_*"), directory / "report.html"]
+    present = [path for path in found if path.is_file()]
+    for path in present:
+        path.unlink()
+    return present
+
+
 def summary(table: pd.DataFrame, reference: OxygenReference) -> str:
     """Return the printed summary: engine, scale, reference, sizes, caveats."""
     return summarise(table, reference)

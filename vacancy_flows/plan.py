@@ -229,7 +229,11 @@ def pristine_calculation(
 
 
 def vacancy_calculation(
-    plan: HostPlan, pristine: Calculation, structure: Structure, found: SiteClass
+    plan: HostPlan,
+    pristine: Calculation,
+    structure: Structure,
+    found: SiteClass,
+    net_charge: float | None = None,
 ) -> Calculation:
     """Return the calculation of the vacancy of one class of sites.
 
@@ -243,6 +247,8 @@ def vacancy_calculation(
         Its geometry, relaxed (or, for an estimate, as built).
     found
         The class; its first member is removed.
+    net_charge
+        Of that member in the pristine cell, e, where the engine found one.
     """
     return plan.calculation(
         "vacancy",
@@ -259,6 +265,7 @@ def vacancy_calculation(
         multiplicity=found.multiplicity,
         coordination=found.coordination,
         removed_element=found.label.split("-", maxsplit=1)[0],
+        net_charge=net_charge,
         pristine_uid=pristine.uid,
         reference_uids=plan.reference_uids,
         n_atoms=len(structure),
@@ -270,7 +277,12 @@ def _vacancies(plan: HostPlan, pristine: Record) -> list[Calculation]:
     if plan.labels is not None:
         classes = select_classes(classes, plan.labels)
     structure = _with_found_moments(pristine)
-    return [vacancy_calculation(plan, pristine.calculation, structure, found) for found in classes]
+    labels = structure.site_properties["label"]
+    charges = dict(zip(labels, pristine.result.charges or (), strict=False))
+    return [
+        vacancy_calculation(plan, pristine.calculation, structure, found, charges.get(found.label))
+        for found in classes
+    ]
 
 
 def _initial_moments(structure: Structure) -> dict[str, Any]:

@@ -136,12 +136,17 @@ def _check_labels(campaign: Campaign, root: Structure, labels: list[str] | None,
 
 
 def _check_different(campaign: Campaign, index: int, plan: HostPlan, seen: dict[str, str]) -> None:
-    """Refuse two hosts whose calculations would be the same."""
+    """Refuse two hosts whose calculations would be the same.
+
+    Orderings that are ranked by the engine and by electrostatics may be the same: what two
+    hosts share is calculated once.
+    """
     try:
-        identity = expected_parents(plan)[0].uid
+        first = expected_parents(plan)[0].uid
     except ValueError as error:  # too many orderings, or no charges to rank them by
         place = f"hosts.{index}.delithiate"
         raise InputError(str(error), file=campaign.path, key=place) from None
+    identity = f"{first} {plan.delithiate.rank if plan.delithiate else ''}"
     if identity in seen:
         raise InputError(
             f"hosts {seen[identity]!r} and {plan.host!r} are the same structure: "

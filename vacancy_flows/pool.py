@@ -28,16 +28,17 @@ class Workers:
     def __init__(self, engine: Engine, number: int) -> None:
         self.engine, self.number = engine, number
         self._pool: ProcessPoolExecutor | None = None
-        self._running: dict[Future[Outcome], Calculation] = {}
+        self._running: dict[Future[Outcome], tuple[Calculation, ProcessPoolExecutor]] = {}
         self._waiting: list[Calculation] = []
         self._suspects: list[Calculation] = []
+        self._alone: Calculation | None = None  # the suspect that runs; nothing beside it
         self._deaths: dict[str, int] = {}
         single_thread()
 
     @property
     def free(self) -> int:
         """How many more calculations can start now."""
-        if self._suspects:
+        if self._suspects or self._alone is not None:
             return 0
         return self.number - len(self._running) - len(self._waiting)
 
@@ -57,11 +58,11 @@ class Workers:
             )
         try:
             future = self._pool.submit(calculate, calculation, self.engine)
-        except BrokenProcessPool:
-            self._pool = None
+        except BrokenProcessPool:  # what it ran is told by its futures, in `finished`
+            self._discard(self._pool)
             self.start(calculation)
             return
-        self._running[future] = calculation
+        self._running[future] = calculation, self._pool
 
     def finished(self) -> Iterator[Outcome]:
         """Wait for what finishes next and yield it."""
@@ -70,25 +71,26 @@ class Workers:
                 yield calculate(self._waiting.pop(0), self.engine)
             return
         if not self._running and self._suspects:
-            self.start(self._suspects.pop(0))
+            self._alone = self._suspects.pop(0)
+            self.start(self._alone)
         if not self._running:
             return
         done, _ = wait(self._running, return_when=FIRST_COMPLETED)
         for future in done:
-            calculation = self._running.pop(future)
+            calculation, pool = self._running.pop(future)
+            if calculation is self._alone:
+                self._alone = None
             error = future.exception()
             if error is None:
                 yield future.result()
             elif isinstance(error, BrokenProcessPool):
+                self._discard(pool)
                 yield from self._after_death(calculation)
             else:
                 yield Outcome(calculation.uid, error=f"could not be returned: {error}")
 
     def _after_death(self, calculation: Calculation) -> Iterator[Outcome]:
         """Try again, one by one, what was running when a worker died: the guilty dies again."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
         deaths = self._deaths[calculation.uid] = self._deaths.get(calculation.uid, 0) + 1
         if deaths < _TRIES:
             self._suspects.append(calculation)
@@ -97,6 +99,12 @@ class Workers:
                 calculation.uid,
                 error=f"its process died {deaths} times: out of memory? use fewer workers",
             )
+
+    def _discard(self, pool: ProcessPoolExecutor) -> None:
+        """Let go of a dead pool; a fresh one made since is left alone."""
+        pool.shutdown(wait=False, cancel_futures=True)
+        if pool is self._pool:
+            self._pool = None
 
     def close(self) -> None:
         """Stop all workers at once."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,15 @@ from jobflow import JobStore
 from maggma.stores import MemoryStore, MontyStore
 from monty.json import MontyDecoder
 
+from vacancy_flows.errors import InputError
 from vacancy_flows.schemas import Record
+
+FILES = ("jobstore/campaigns.json", "jobstore/db/documents.collection")
+"""What a store writes, relative to the directory of the campaign."""
+FOLDERS = ("jobstore", "jobstore/db")
+
+# What SQLite says of another file, or of a damaged one. SQLITE_ERROR: the table is not there.
+_FOREIGN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
 
 
 class RawStore:
@@ -26,10 +36,17 @@ class RawStore:
     ----------
     directory
         Of the campaign.
+
+    Raises
+    ------
+    InputError
+        Where what lies there is no such store.
     """
 
     def __init__(self, directory: Path) -> None:
+        has_documents(directory)  # refuses another file
         folder = directory / "jobstore"
+        self._documents, self._campaigns = _documents(directory), folder / "campaigns.json"
         folder.mkdir(parents=True, exist_ok=True)
         self.store = JobStore(MontyStore("documents", database_path=str(folder)))
         with contextlib.redirect_stdout(io.StringIO()):
@@ -44,16 +61,50 @@ class RawStore:
     def uids(self) -> set[str]:
         """Return the uids of all records stored."""
         criteria = {"metadata.record": True}
-        return {
-            document["metadata"]["uid"]
-            for document in self.store.docs_store.query(criteria, ["metadata"])
-        }
+        with _told(self._documents):
+            return {
+                document["metadata"]["uid"]
+                for document in self.store.docs_store.query(criteria, ["metadata"])
+            }
 
     def records(self, uids: set[str] | None = None) -> Iterator[Record]:
         """Yield the records among the documents, those of ``uids`` only where given."""
-        for document in self.store.docs_store.query({"metadata.record": True}):
+        with _told(self._documents):
+            found = list(self.store.docs_store.query({"metadata.record": True}))
+        for document in found:
             if uids is None or document["metadata"]["uid"] in uids:
                 yield MontyDecoder().process_decoded(document["output"])
+
+    def describe(self, name: str, description: dict[str, Any]) -> None:
+        """Keep what is needed to show a campaign's numbers as it asked for them."""
+        try:
+            known = self.descriptions()
+        except InputError:
+            known = {}  # written anew
+        part = self._campaigns.with_name(self._campaigns.name + ".part")
+        part.write_text(json.dumps({**known, name: description}, indent=1) + "\n", encoding="utf-8")
+        part.replace(self._campaigns)
+
+    def descriptions(self) -> dict[str, dict[str, Any]]:
+        """Return what campaigns were described, by name.
+
+        Raises
+        ------
+        InputError
+            Where the file cannot be read.
+        """
+        try:
+            content = json.loads(self._campaigns.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            content, detail = None, str(error)
+        else:
+            detail = "other content"
+        if not isinstance(content, dict) or not all(isinstance(d, dict) for d in content.values()):
+            problem = f"holds no descriptions of campaigns ({detail}): move it away"
+            raise InputError(problem, file=self._campaigns)
+        return content
 
     def close(self) -> None:
         """Let go of the files."""
@@ -63,3 +114,38 @@ class RawStore:
 def memory_store() -> JobStore:
     """Return a store for the jobs of one process."""
     return JobStore(MemoryStore())
+
+
+def has_documents(directory: Path) -> bool:
+    """Tell whether a campaign directory holds raw documents.
+
+    Raises
+    ------
+    InputError
+        Where what lies in their place is something else.
+    """
+    path = _documents(directory)
+    if not path.exists():
+        return False
+    with _told(path), contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT k, v FROM documents LIMIT 1").fetchone() is not None
+
+
+def _documents(directory: Path) -> Path:
+    """Return where montydb keeps the documents."""
+    return directory / "jobstore" / "db" / "documents.collection"
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Name the file that is no SQLite database, or a damaged one."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in _FOREIGN:
+            raise
+        raise InputError(
+            f"holds no documents that can be read ({error}): move it away; "
+            "results.db holds the finished calculations",
+            file=path,
+        ) from None

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from vacancy_flows.analysis import OxygenReference
-from vacancy_flows.database import NUMERIC_COLUMNS, ResultsDatabase
+from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.outputs import to_csv
-from vacancy_flows.selection import parse_selection, select, typed
-from vacancy_flows.tables import Tables, calculations_table, vacancy_tables
+from vacancy_flows.selection import Condition, parse_selection, select
+from vacancy_flows.tables import SUPERSEDED, calculations_table, vacancy_tables
 
 
 def query_database(path: str | Path, selection: str, style: str, options: dict[str, Any]) -> str:
@@ -40,11 +40,12 @@ def query_database(path: str | Path, selection: str, style: str, options: dict[s
     database = ResultsDatabase.open(path)
     reference = reference_of(options)
     terms = parse_selection(selection)
-    if any(key == "kind" for key, _, _ in terms):
-        found = select(calculations_table(database), selection)
+    kinds = [term for term in terms if term[0] == "kind"]
+    if any(term != ("kind", "=", "vacancy") for term in kinds):
+        found = select(calculations_table(database), terms)
         return _formatted(database, found, style, [])
-    tables = _selected(database, reference, selection)
-    notes = []
+    tables = vacancy_tables(database, reference, [term for term in terms if term not in kinds])
+    notes = _hidden(database, terms)
     for used, table in tables:
         scales = sorted(table["energy_scale"].dropna().unique())
         notes += [f"oxygen reference ({scale}): {used.label(scale)}" for scale in scales]
@@ -76,19 +77,17 @@ def report_database(
     from vacancy_flows.reporting import report_tables
 
     database = ResultsDatabase.open(path)
-    tables = _selected(database, reference_of(options), selection)
+    tables = vacancy_tables(database, reference_of(options), selection)
     make_directory(directory, "-o")
     return report_tables(database, tables, directory, "Oxygen vacancies")
 
 
-def _selected(
-    database: ResultsDatabase, reference: OxygenReference | None, selection: str
-) -> Tables:
-    """Return the tables of a selection; those that it leaves empty only where all are."""
-    terms = typed(parse_selection(selection), NUMERIC_COLUMNS)
-    tables = vacancy_tables(database, reference, terms)
-    found = [(used, select(table, selection)) for used, table in tables]
-    return [(used, table) for used, table in found if not table.empty] or found[:1]
+def _hidden(database: ResultsDatabase, terms: list[Condition]) -> list[str]:
+    """Say that rows of earlier settings are not shown."""
+    number = database.superseded
+    if not number or any(key == SUPERSEDED for key, _, _ in terms):
+        return []
+    return [f"{number} vacancies of earlier settings are not shown: select {SUPERSEDED}=True"]
 
 
 def reference_of(options: dict[str, Any]) -> OxygenReference | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+from vacancy_flows import rawstore
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
+from vacancy_flows.output_paths import make_directory
 from vacancy_flows.rawstore import RawStore
+
+_FILES = ("results.db", "results.db.new", "results.db.old", "results.db.writer", *rawstore.FILES)
 
 
 def repair_directory(directory: Path) -> str:
@@ -17,30 +22,70 @@ def repair_directory(directory: Path) -> str:
     Raises
     ------
     InputError
-        Where there are no raw documents.
+        Where there are no raw documents; nothing is written.
     """
     if not (directory / "jobstore").is_dir():
         raise InputError("holds no jobstore: there is nothing to repair from", file=directory)
+    make_directory(directory, "DIRECTORY", _FILES, rawstore.FOLDERS)
+    if not rawstore.has_documents(directory):
+        raise _nothing(directory)
     path = directory / "results.db"
+    fresh = path.with_name("results.db.new")
     with WriterLock(path):
-        raw = RawStore(directory)
-        fresh = path.with_name("results.db.new")
         fresh.unlink(missing_ok=True)
-        rebuilt = ResultsDatabase(fresh)
-        number = rebuilt.add(raw.records())
+        try:
+            number, unknown = _rebuild(directory, path, fresh)
+            _set_aside(path)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+    return f"{path}: {number} calculations rebuilt; " + _next(directory, unknown)
+
+
+def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
+    """Fill a new file; return the number of rows and the campaigns whose reference is lost."""
+    raw = RawStore(directory)
+    try:
+        descriptions = _campaigns(path) | raw.descriptions()
+        records = list(raw.records())
+    finally:
         raw.close()
-        if number == 0:
-            raise InputError("holds no finished calculation", file=directory / "jobstore")
-        for name, description in _campaigns(path).items():
-            rebuilt.describe_campaign(name, description)
-        if path.exists():
-            path.replace(path.with_name("results.db.old"))
-        fresh.replace(path)
-    return f"{path}: {number} calculations rebuilt; `vacancy-flows run` writes the tables again"
+    if not records:
+        raise _nothing(directory)
+    rebuilt = ResultsDatabase(fresh)
+    number = rebuilt.add(records)
+    for name, description in descriptions.items():
+        # Which rows its present settings gave is lost: the next run finds them again.
+        kept = {key: value for key, value in description.items() if key != "settings"}
+        rebuilt.describe_campaign(name, kept)
+    named = {record.calculation.campaign for record in records} - {""}
+    return number, sorted(named - descriptions.keys())
+
+
+def _nothing(directory: Path) -> InputError:
+    return InputError("holds no finished calculation", file=directory / "jobstore")
+
+
+def _next(directory: Path, unknown: list[str]) -> str:
+    """Say what is left to do."""
+    if not unknown:
+        return "`vacancy-flows run` writes the tables again"
+    return (
+        f"the oxygen reference of {', '.join(unknown)} is not known (O2 is taken for it): "
+        f"`vacancy-flows run SPEC -d {directory}` restores it and writes the tables again"
+    )
 
 
 def _campaigns(path: Path) -> dict[str, Any]:
     try:
         return ResultsDatabase.open(path).campaigns if path.exists() else {}
-    except InputError:
+    except (sqlite3.Error, ValueError):
         return {}  # what could not be read is what is being repaired
+
+
+def _set_aside(path: Path) -> None:
+    """Keep the old file; its journal would be played back into the new one."""
+    for end in ("", "-journal"):
+        part = path.with_name(path.name + end)
+        if part.exists():
+            part.replace(path.with_name(f"{path.name}.old{end}"))

@@ -61,7 +61,7 @@ def report_tables(
         for name, frame in derived_tables(database, table, reference).items():
             write_csv(frame, directory / f"{name}{suffix}.csv")
             written.append(directory / f"{name}{suffix}.csv")
-        written += write_maps(database, table, reference, directory)
+        written += write_maps(database, table, reference, directory, suffix)
     return [write_page(database, tables, directory, title), *written]
 
 

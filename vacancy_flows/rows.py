@@ -35,12 +35,11 @@ _DESCRIPTION = (
     "ordering",
     "ordering_energy",
     "removed_element",
+    "net_charge",
     "pristine_uid",
     "parent_uid",
     "reference_kind",
 )
-# campaign names joined by this; no name may hold it
-CAMPAIGN_SEPARATOR = ";"
 
 
 def to_row(record: Record) -> tuple[AtomsRow, dict[str, Any], dict[str, Any]]:
@@ -138,7 +137,6 @@ def _data(record: Record) -> dict[str, Any]:
             },
             cls=MontyEncoder,
         ),
-        "uses": [{"campaign": record.calculation.campaign, "host": record.calculation.host}],
     }
 
 

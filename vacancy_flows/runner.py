@@ -10,11 +10,11 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from vacancy_flows.analysis import ReferenceMismatch, chemical_potential
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine
-from vacancy_flows.errors import InputError
+from vacancy_flows.guard import mu_o_of
+from vacancy_flows.identity import digest
 from vacancy_flows.plan import HostPlan, after, rank, ranked, start
 from vacancy_flows.planning import plan_hosts, plan_references
 from vacancy_flows.pool import Workers
@@ -29,21 +29,25 @@ logger = logging.getLogger(__name__)
 _PRIORITY = {"reference": 0, "host": 1, "candidate": 1, "pristine": 2, "vacancy": 3}
 
 
+Then = Callable[[Record | None], None]
+"""What follows a calculation: its record, None where it failed."""
+
+
 @dataclass
 class Report:
     """What a run did.
 
     Attributes
     ----------
-    hosts
-        Host of every calculation that belongs to the campaign and is stored, by uid.
+    uids
+        Of every calculation that belongs to the campaign and is stored.
     computed
         Number calculated now; the rest was there.
     failures
         A line for each calculation that failed, or that others waited for in vain.
     """
 
-    hosts: dict[str, str] = field(default_factory=dict)
+    uids: set[str] = field(default_factory=set)
     computed: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -88,7 +92,7 @@ class CampaignRun:
         self.report = Report()
         self._queue: list[tuple[int, int, Calculation]] = []
         self._order = count()
-        self._then: dict[str, list[Callable[[Record | None], None]]] = {}
+        self._waiting: dict[str, list[tuple[Calculation, Then]]] = {}
         self._used: list[Record] = []
         self._references: dict[str, Record] = {}
 
@@ -101,6 +105,8 @@ class CampaignRun:
             Where the oxygen reference does not fit the energy scale (after the references).
         """
         plans = plan_hosts(self.campaign, self.engine)
+        # First of all: what a kill leaves behind must show the campaign's own reference.
+        self._describe(describe(self.campaign, self.engine, plans))
         self.progress.expect(self.campaign, self.engine, plans)
         adopt(self.database, self.raw)
         for reference in plan_references(self.campaign, self.engine):
@@ -112,21 +118,28 @@ class CampaignRun:
                 self.workers.start(heapq.heappop(self._queue)[2])
             for outcome in self.workers.finished():
                 self._store(outcome)
-        self.database.use(self._used)
+        self._write_uses()
         return self.report
 
-    def _want(self, calculation: Calculation, then: Callable[[Record | None], None]) -> None:
+    def _describe(self, description: dict[str, object]) -> None:
+        name = self.campaign.name
+        if self.database.campaigns.get(name, {}).get("settings") != description["settings"]:
+            self.database.supersede(name)
+        self.database.describe_campaign(name, description)
+        self.raw.describe(name, description)
+
+    def _want(self, calculation: Calculation, then: Then) -> None:
         """See that a calculation is done, here or earlier, and go on with its record."""
-        waiting = self._then.get(calculation.uid)
-        if waiting is not None:
-            waiting.append(then)
+        waiting = self._waiting.get(calculation.uid)
+        if waiting is not None:  # another host wants the same
+            waiting.append((calculation, then))
             return
         record = self.database.get(calculation.uid)
         if record is not None:
             self.progress.known(calculation)
-            self._finish(_described(record, calculation), then)
+            self._finish(record, calculation, then)
             return
-        self._then[calculation.uid] = [then]
+        self._waiting[calculation.uid] = [(calculation, then)]
         entry = (_PRIORITY[calculation.kind], next(self._order), calculation)
         heapq.heappush(self._queue, entry)
         self.progress.queued(calculation)
@@ -136,21 +149,27 @@ class CampaignRun:
             self.progress.failed(outcome)
             title = self.progress.title(outcome.uid)
             self.report.failures.append(f"{title}: {outcome.error}")
-            for then in self._then.pop(outcome.uid):
+            for _, then in self._waiting.pop(outcome.uid):
                 then(None)
             return
         self.raw.add(outcome.documents)
         self.database.add([outcome.record])
         self.report.computed += 1
         self.progress.done(outcome.record)
-        for then in self._then.pop(outcome.uid):
-            self._finish(outcome.record, then)
+        for calculation, then in self._waiting.pop(outcome.uid):
+            self._finish(outcome.record, calculation, then)
+        self._write_uses()
 
-    def _finish(self, record: Record, then: Callable[[Record | None], None]) -> None:
-        if record.uid not in self.report.hosts:
-            self.report.hosts[record.uid] = record.calculation.host
-            self._used.append(record)
-        then(record)
+    def _finish(self, record: Record, calculation: Calculation, then: Then) -> None:
+        """Go on with a record under the names of the host that wants it."""
+        own = record.described_by(calculation)
+        self.report.uids.add(own.uid)
+        self._used.append(own)
+        then(own)
+
+    def _write_uses(self) -> None:
+        self.database.use(self._used)
+        self._used.clear()
 
     def _all(self, plan: HostPlan, calculations: list[Calculation]) -> None:
         self.progress.planned(plan, calculations)
@@ -181,8 +200,7 @@ class CampaignRun:
                 self._unconverged(record, "it takes no part in the ranking; ")
         if group.missing:
             return
-        order = {r.uid: r for r in ranked(group.records)}
-        self._used = [order.get(used.uid, used) for used in self._used]
+        self._used += ranked(group.records)
         kept = rank(plan, group.records)
         if not kept:
             self.report.failures.append(f"host {plan.host}: no ordering converged")
@@ -211,16 +229,10 @@ class CampaignRun:
 
     def _guard(self) -> None:
         """Compare both routes to mu_O before any E_f is made of them."""
-        energies = {
-            kind: record.result.energy / record.calculation.operation["units"]
-            for kind, record in self._references.items()
-        }
-        reference = self.campaign.oxygen_reference.reference()
-        try:
-            mu_o = chemical_potential(reference, self.engine.energy_scale, energies)
-        except ReferenceMismatch as error:
-            raise InputError(str(error), file=self.campaign.path, key="oxygen_reference") from None
-        self.progress.say(f"mu_O = {mu_o:.3f} eV, {reference.label(self.engine.energy_scale)}")
+        reference = self.campaign.oxygen_reference
+        scale = self.engine.energy_scale
+        mu_o = mu_o_of(reference, scale, self._references, file=self.campaign.path)
+        self.progress.say(f"mu_O = {mu_o:.3f} eV, {reference.reference().label(scale)}")
 
 
 def adopt(database: ResultsDatabase, raw: RawStore) -> int:
@@ -237,29 +249,32 @@ def adopt(database: ResultsDatabase, raw: RawStore) -> int:
     return database.add(raw.records(missing)) if missing else 0
 
 
-def run_campaign(
-    campaign: Campaign, engine: Engine, directory: Path, workers: int, progress: Progress
+def run_campaign(  # noqa: PLR0917
+    campaign: Campaign,
+    engine: Engine,
+    database: ResultsDatabase,
+    directory: Path,
+    workers: int,
+    progress: Progress,
 ) -> Report:
-    """Run a campaign into a directory, whose writer's lock the caller holds.
+    """Run a campaign into a database and a directory, whose locks the caller holds.
 
     Parameters
     ----------
     campaign, engine
         Checked.
+    database
+        For the rows.
     directory
-        Gets ``results.db`` and ``jobstore/``.
+        Gets ``jobstore/``.
     workers
         Number of processes.
     progress
         Told of everything that happens.
     """
-    path = directory / "results.db"
-    database = ResultsDatabase.open(path) if path.exists() else ResultsDatabase(path)
     raw = RawStore(directory)
     pool = Workers(engine, workers)
     try:
-        # First of all: what a kill leaves behind must show the campaign's own reference.
-        database.describe_campaign(campaign.name, describe(campaign))
         report = CampaignRun(campaign, engine, database, raw, pool, progress).run()
     finally:
         pool.close()
@@ -267,16 +282,15 @@ def run_campaign(
     return report
 
 
-def describe(campaign: Campaign) -> dict[str, object]:
-    """Return what a reader of the database needs to show a campaign's own numbers."""
+def describe(campaign: Campaign, engine: Engine, plans: list[HostPlan]) -> dict[str, object]:
+    """Return what a reader of the database needs to show a campaign's own numbers.
+
+    ``settings`` is a hash of everything that calculations follow from: where it changes, the
+    rows of before are no longer the campaign's.
+    """
+    chosen = campaign.model_dump(mode="json", exclude={"name", "oxygen_reference"})
     return {
         "engine": campaign.engine,
         "oxygen_reference": campaign.oxygen_reference.model_dump(),
+        "settings": digest([chosen, engine.fingerprint(), [plan.root_uid for plan in plans]]),
     }
-
-
-def _described(record: Record, calculation: Calculation) -> Record:
-    """Return a stored record under the names this campaign gives it."""
-    names = ("campaign", "host", "ordering", "ordering_energy", "reference_uids")
-    update = {name: getattr(calculation, name) for name in names}
-    return record.model_copy(update={"calculation": record.calculation.model_copy(update=update)})

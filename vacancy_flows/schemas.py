@@ -25,7 +25,8 @@ class Calculation(BaseModel):
 
     ``cell`` is ``free`` (cell and ions), ``fixed`` (ions), or ``free-fixed`` (a free-cell
     relaxation ended by a fixed-cell one, whose energy counts). Everything below
-    ``max_steps`` only describes; it does not change the calculation.
+    ``max_steps`` only describes; it does not change the calculation. ``net_charge`` (e) is
+    that of the site removed, in the pristine cell.
     """
 
     uid: str
@@ -46,6 +47,7 @@ class Calculation(BaseModel):
     multiplicity: int | None = None
     coordination: int | None = None
     removed_element: str | None = None
+    net_charge: float | None = None
     ordering: int | None = None
     ordering_energy: float | None = None
     pristine_uid: str | None = None
@@ -82,6 +84,9 @@ class Result(BaseModel):
         Shape (3, 3), eV/Å³, ASE's sign.
     moments
         Shape (n_atoms,), µB, or None where the engine knows none.
+    charges
+        Bader net charges, e, shape (n_atoms,), positive where electrons are missing; None
+        where there is no charge density. ``provenance`` names the method.
     max_force
         Largest force norm on a free atom, eV/Å.
     converged, reason
@@ -99,6 +104,7 @@ class Result(BaseModel):
     forces: list[list[float]]
     stress: list[list[float]] | None = None
     moments: list[float] | None = None
+    charges: list[float] | None = None
     max_force: float
     converged: bool
     reason: str
@@ -134,6 +140,12 @@ class Record(BaseModel):
     def structure(self) -> Structure:
         """Final geometry."""
         return self.result.structure
+
+    def described_by(self, calculation: Calculation) -> Record:
+        """Return the same record under the names that a campaign gives its calculation."""
+        names = ("campaign", "host", "ordering", "ordering_energy", "reference_uids")
+        update = {name: getattr(calculation, name) for name in names}
+        return self.model_copy(update={"calculation": self.calculation.model_copy(update=update)})
 
 
 def largest_force(forces: np.ndarray, free: np.ndarray | None = None) -> float:

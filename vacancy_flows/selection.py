@@ -12,6 +12,7 @@ import pandas as pd
 
 from vacancy_flows.bulk import Term
 from vacancy_flows.errors import InputError, nearest
+from vacancy_flows.uses import SEPARATOR
 
 _OPERATORS: dict[str, Callable[[Any, Any], pd.Series]] = {
     "!=": operator.ne,
@@ -26,10 +27,12 @@ _BETWEEN = re.compile(
     r"(?P<low>[^<>=!]+?)\s*(?P<op1><=|<)\s*(?P<key>[^<>=!]+?)\s*(?P<op2><=|<)\s*(?P<high>[^<>=!]+)"
 )
 _FLIPPED = {"<": ">", "<=": ">="}
+Condition = tuple[str, str, str]
+"""Column, operator, value as a user wrote them."""
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
-def parse_selection(selection: str) -> list[tuple[str, str, str]]:
+def parse_selection(selection: str) -> list[Condition]:
     """Split a selection into (column, operator, value).
 
     A bare column asks that it is not empty (operator ``exists``).
@@ -39,7 +42,7 @@ def parse_selection(selection: str) -> list[tuple[str, str, str]]:
     InputError
         Where a part cannot be understood.
     """
-    terms: list[tuple[str, str, str]] = []
+    terms: list[Condition] = []
     for part in (part.strip() for part in selection.split(",")):
         if not part:
             continue
@@ -59,7 +62,7 @@ def parse_selection(selection: str) -> list[tuple[str, str, str]]:
     return terms
 
 
-def typed(terms: list[tuple[str, str, str]], numeric: Collection[str]) -> list[Term]:
+def typed(terms: list[Condition], numeric: Collection[str]) -> list[Term]:
     """Return terms with numbers where a column holds numbers; what is no number stays text.
 
     Parameters
@@ -81,7 +84,7 @@ def typed(terms: list[tuple[str, str, str]], numeric: Collection[str]) -> list[T
     return found
 
 
-def select(table: pd.DataFrame, selection: str) -> pd.DataFrame:
+def select(table: pd.DataFrame, selection: str | list[Condition]) -> pd.DataFrame:
     """Return the rows of a table that a selection names.
 
     Parameters
@@ -89,7 +92,7 @@ def select(table: pd.DataFrame, selection: str) -> pd.DataFrame:
     table
         Any table.
     selection
-        In ASE's syntax; an empty one is everything.
+        In ASE's syntax, or as `parse_selection` returns it; an empty one is everything.
 
     Raises
     ------
@@ -97,7 +100,8 @@ def select(table: pd.DataFrame, selection: str) -> pd.DataFrame:
         For an unknown column (with the nearest known) or a value of the wrong type.
     """
     keep = pd.Series(data=True, index=table.index)
-    for key, op, value in parse_selection(selection):
+    terms = parse_selection(selection) if isinstance(selection, str) else selection
+    for key, op, value in terms:
         if key not in table.columns:
             problem = f"unknown column {key!r}: {nearest(key, table.columns)}"
             raise InputError(problem, key="selection")
@@ -105,8 +109,26 @@ def select(table: pd.DataFrame, selection: str) -> pd.DataFrame:
         if op == "exists":
             keep &= column.notna() & (column.astype(str) != "")
             continue
+        if key == "campaign" and op in ("=", "!="):
+            keep &= _names(column, value) == (op == "=")
+            continue
         keep &= _compare(column, key, op, value)
     return table[keep]
+
+
+def truth(key: str, op: str, value: str) -> bool:
+    """Return whether a condition on a true-or-false column asks for True.
+
+    Raises
+    ------
+    InputError
+        Where it asks for something else.
+    """
+    if op == "exists":
+        return True
+    if op not in ("=", "!=") or value.lower() not in _TRUTH:
+        raise InputError(f"{key} is True or False, not {value!r}", key="selection")
+    return _TRUTH[value.lower()] == (op == "=")
 
 
 def _number(key: str, value: str) -> float:
@@ -119,11 +141,16 @@ def _number(key: str, value: str) -> float:
     return number
 
 
+def _names(column: pd.Series, name: str) -> pd.Series:
+    """Tell which cells name a campaign, alone or among others."""
+    found = [name in str(cell).split(SEPARATOR) for cell in column]
+    return pd.Series(found, index=column.index, dtype=bool)
+
+
 def _compare(column: pd.Series, key: str, op: str, value: str) -> pd.Series:
     if pd.api.types.is_bool_dtype(column):
-        if op not in ("=", "!=") or value.lower() not in _TRUTH:
-            raise InputError(f"{key} is True or False, not {value!r}", key="selection")
-        return _OPERATORS[op](column, _TRUTH[value.lower()])
+        wanted = truth(key, op, value)
+        return column if wanted else ~column
     if pd.api.types.is_numeric_dtype(column):
         number = _number(key, value)
         numbers = pd.to_numeric(column).astype(float)

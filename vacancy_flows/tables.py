@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vacancy_flows.analysis import (
@@ -13,19 +14,36 @@ from vacancy_flows.analysis import (
     ReferenceMismatch,
     formation_table,
 )
-from vacancy_flows.bulk import Term
-from vacancy_flows.database import PARTNERS, ResultsDatabase
+from vacancy_flows.database import NUMERIC_COLUMNS, PARTNERS, ResultsDatabase
 from vacancy_flows.errors import InputError
-from vacancy_flows.rows import CAMPAIGN_SEPARATOR
+from vacancy_flows.selection import Condition, parse_selection, select, truth, typed
+from vacancy_flows.uses import SEPARATOR, Use
 
 Tables = list[tuple[OxygenReference, pd.DataFrame]]
 """Tables of vacancies, each with the oxygen reference it was made with."""
+
+SUPERSEDED = "superseded"
+"""What a selection asks for to see rows of earlier settings of a campaign."""
+_OF_USE = {
+    "host": "host",
+    "ordering": "ordering",
+    "ordering_energy": "ordering_energy_eV",
+}  # what a use says, and its column
+_OF_REFERENCE = (
+    "mu_o_eV",
+    "oxygen_scheme",
+    "temperature_K",
+    "pressure_bar",
+    "formation_energy_eV",
+    "converged",
+    "reason",
+)
 
 
 def vacancy_tables(
     database: ResultsDatabase,
     reference: OxygenReference | None = None,
-    conditions: Sequence[Term] = (),
+    selection: str | list[Condition] = "",
 ) -> Tables:
     """Return the vacancies of a database with E_f, one table per oxygen reference.
 
@@ -35,53 +53,62 @@ def vacancy_tables(
         To read.
     reference
         For all rows; where None each row takes that of the campaign it was made for.
-    conditions
-        (column, operator, value); those the database can answer narrow what is read.
+    selection
+        In ASE's syntax, or as `vacancy_flows.selection.parse_selection` returns it.
+        ``superseded=True`` asks for rows of earlier settings, which no campaign uses any
+        more, instead of all others.
 
     Returns
     -------
     list of (OxygenReference, pandas.DataFrame)
-        The contract's columns and ``campaign``.
+        The contract's columns and ``campaign``. A row that several campaigns use is one row
+        under the names of the first of them that the selection leaves, and names them all.
 
     Raises
     ------
     InputError
-        Where the reference does not fit the energy scale (the guard of the references).
+        Where the selection is not understood, or the reference does not fit the energy
+        scale (the guard of the references).
     """
-    calculations = database.vacancies(conditions)
-    if reference is not None:
-        return [(reference, _table(calculations, reference))]
-    wanted = _references(database.campaigns)
-    is_vacancy = calculations["kind"] == "vacancy"
-    first = calculations["campaign"].astype(str).str.split(CAMPAIGN_SEPARATOR).str[0]
-    chosen = first.map(lambda name: wanted.get(name, OxygenReference()))
+    terms = parse_selection(selection) if isinstance(selection, str) else selection
+    old = any(truth(*term) for term in terms if term[0] == SUPERSEDED)
+    terms = [term for term in terms if term[0] != SUPERSEDED]
+    calculations = database.vacancies(typed(terms, NUMERIC_COLUMNS))
+    used = _uses(calculations, superseded=old)
+    own = _references(database.campaigns)
+    default = reference or OxygenReference()
+    chosen = [reference or own.get(use.campaign, default) for use in used["use"]]
     tables = []
-    for choice in dict.fromkeys(chosen[is_vacancy]):
-        part = calculations[~is_vacancy | (chosen == choice)]
-        tables.append((choice, _table(part, choice)))
-    empty = OxygenReference()
-    return tables or [(empty, _table(calculations, empty))]
+    for choice in dict.fromkeys(chosen):
+        part = used[[found == choice for found in chosen]]
+        table = _once(select(_table(calculations, part, choice), terms))
+        if not table.empty:
+            tables.append((choice, table))
+    return tables or [(default, select(_table(calculations, used[:0], default), terms))]
 
 
-def table_of(
-    database: ResultsDatabase, uids: Iterable[str], reference: OxygenReference
+def with_reference(
+    database: ResultsDatabase, table: pd.DataFrame, reference: OxygenReference
 ) -> pd.DataFrame:
-    """Return some vacancies with E_f for another reference, in the order of ``uids``.
+    """Return the same vacancies with E_f for another reference.
 
     Parameters
     ----------
     database
         To read.
-    uids
-        Of the vacancies.
+    table
+        Of `vacancy_tables` or `campaign_table`.
     reference
-        For all of them.
+        For all rows.
     """
-    wanted = list(uids)
-    vacancies = database.table(wanted)
-    partners = {uid for name in PARTNERS for uid in vacancies[name].dropna() if uid not in wanted}
-    table = _table(pd.concat([vacancies, database.table(partners)]), reference)
-    return table.set_index("uid", drop=False).loc[wanted].reset_index(drop=True)
+    vacancies = database.table(dict.fromkeys(table["uid"]))
+    partners = {uid for name in PARTNERS for uid in vacancies[name].dropna()}
+    others = database.table(partners - set(vacancies["uid"]))
+    found = _formation(pd.concat([vacancies, others]), reference).set_index("uid")
+    result = table.copy()
+    for name in _OF_REFERENCE:
+        result[name] = found[name].reindex(table["uid"]).to_numpy()
+    return result
 
 
 def calculations_table(database: ResultsDatabase) -> pd.DataFrame:
@@ -91,7 +118,8 @@ def calculations_table(database: ResultsDatabase) -> pd.DataFrame:
 
 def campaign_table(
     database: ResultsDatabase,
-    hosts: dict[str, str],
+    campaign: str,
+    uids: Collection[str],
     reference: OxygenReference,
     order: Sequence[str],
 ) -> pd.DataFrame:
@@ -101,20 +129,21 @@ def campaign_table(
     ----------
     database
         To read.
-    hosts
-        Host by uid, of all calculations of the campaign.
+    campaign
+        Its name.
+    uids
+        Of its vacancies and pristine cells.
     reference
         Of the campaign.
     order
         Names of the hosts, as in the campaign file.
     """
     calculations = database.table()
-    mine = calculations["uid"].isin(list(hosts))
-    calculations = calculations[mine | (calculations["kind"] == "reference")].copy()
-    own = calculations["uid"].map(hosts)
-    calculations["host"] = own.where(own.notna(), calculations["host"])
-    table = _table(calculations, reference)
-    return _sorted(table, order)
+    wanted = calculations["uid"].isin(list(uids)) | (calculations["kind"] == "reference")
+    calculations = calculations[wanted]
+    used = _uses(calculations)
+    mine = [use.campaign == campaign and use.host in order for use in used["use"]]
+    return _sorted(_table(calculations, used[np.array(mine, dtype=bool)], reference), order)
 
 
 def _sorted(table: pd.DataFrame, hosts: Sequence[str]) -> pd.DataFrame:
@@ -133,14 +162,47 @@ def _sorted(table: pd.DataFrame, hosts: Sequence[str]) -> pd.DataFrame:
     return table.loc[order].reset_index(drop=True)
 
 
-def _table(calculations: pd.DataFrame, reference: OxygenReference) -> pd.DataFrame:
+def _uses(calculations: pd.DataFrame, *, superseded: bool = False) -> pd.DataFrame:
+    """Return uid and use of every vacancy, one row per use."""
+    vacancies = calculations[calculations["kind"] == "vacancy"]
+    if superseded:
+        columns = ["host", "ordering", "ordering_energy_eV"]
+        gone = vacancies[np.array([not uses for uses in vacancies["uses"]], dtype=bool)]
+        names = gone[columns].astype(object).where(gone[columns].notna(), None)
+        old = [Use("", *row) for row in names.itertuples(index=False)]
+        return pd.DataFrame({"uid": gone["uid"], "use": old})
+    pairs = zip(vacancies["uid"], vacancies["uses"], strict=True)
+    return pd.DataFrame([(uid, use) for uid, uses in pairs for use in uses], columns=["uid", "use"])
+
+
+def _table(
+    calculations: pd.DataFrame, used: pd.DataFrame, reference: OxygenReference
+) -> pd.DataFrame:
+    """Return a row of E_f for every use, under its names."""
+    wanted = calculations["uid"].isin(used["uid"]) | (calculations["kind"] != "vacancy")
+    found = _formation(calculations[wanted], reference)
+    table = found.set_index("uid", drop=False).loc[list(used["uid"])].reset_index(drop=True)
+    for name, column in _OF_USE.items():
+        values = pd.Series([getattr(use, name) for use in used["use"]], dtype=object)
+        table[column] = values.astype(table[column].dtype)
+    table["campaign"] = [use.campaign for use in used["use"]]
+    return table
+
+
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep each calculation under the names of its first campaign, and name all of them."""
+    groups = table.groupby("uid", sort=False)["campaign"]
+    first = table["campaign"] == groups.transform("first")
+    names = groups.agg(lambda found: SEPARATOR.join(dict.fromkeys(filter(None, found))))
+    kept = table[first].reset_index(drop=True)
+    return kept.assign(campaign=kept["uid"].map(names))
+
+
+def _formation(calculations: pd.DataFrame, reference: OxygenReference) -> pd.DataFrame:
     try:
-        table = formation_table(calculations, reference)
+        return formation_table(calculations.drop(columns="uses"), reference)
     except ReferenceMismatch as error:
         raise InputError(str(error), key="oxygen_reference") from None
-    campaigns = calculations.set_index("uid")["campaign"]
-    table["campaign"] = table["uid"].map(campaigns)
-    return table
 
 
 def _references(campaigns: dict[str, Any]) -> dict[str, OxygenReference]:

@@ -82,7 +82,5 @@ def calculate(calculation: Calculation, engine: Engine) -> Outcome:
         reason = " ".join(str(error).split()) or type(error).__name__
         return Outcome(calculation.uid, error=reason, detail=traceback.format_exc())
     documents = list(store.query())
-    for document in documents:
-        document["metadata"]["record"] = document["uuid"] == last
     output = next(d["output"] for d in documents if d["uuid"] == last)
     return Outcome(calculation.uid, MontyDecoder().process_decoded(output), documents)

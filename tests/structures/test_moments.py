@@ -19,7 +19,7 @@ from vacancy_flows.structures.moments import spin_only_moment
 def box(formula):
     """Sites of a formula anywhere: oxidation states do not look at positions."""
     species = [str(el) for el, n in Composition(formula).items() for _ in range(int(n))]
-    return Structure(Lattice.cubic(30), species, np.random.default_rng(0).random((len(species), 3)))
+    return Structure(Lattice.cubic(10), species, np.random.default_rng(0).random((len(species), 3)))
 
 
 def manganese(structure, moments):

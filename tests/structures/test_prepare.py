@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import spglib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -154,6 +155,30 @@ def test_structures_that_are_no_hosts():
         prepare_host(Structure(cell, ["X"], [[0, 0, 0]]))
     with pytest.raises(ValueError, match="finite"):
         prepare_host(Structure(cell, ["O"], [[0, 0, float("nan")]]))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "part"),
+    [
+        (np.diag([4000.0] * 3), r"3\.2e\+10 Å³ per atom, outside 2 to 100: check scale"),
+        (np.diag([7.0, 7.0, 6.0]), "147 Å³ per atom"),
+        (np.diag([1.5, 1.5, 1.5]), r"1\.69 Å³ per atom"),
+        (np.diag([1e200] * 3), "inf Å³ per atom"),
+        ([[3, 0, 0], [3, 0, 0], [0, 0, 3]], "0 Å³ per atom"),
+        (np.diag([1e-9, 1e9, 27.0]), "flat or skewed, its lattice planes 1e-09 Å apart"),
+    ],
+)
+def test_absurd_cells_are_refused_before_any_search(monkeypatch, vectors, part):
+    """Neighbour lists in such cells take all memory there is."""
+
+    def searched(*args, **options):
+        raise AssertionError
+
+    monkeypatch.setattr(Structure, "get_neighbor_list", searched)
+    monkeypatch.setattr(spglib, "get_symmetry_dataset", searched)
+    cell = Structure(Lattice(vectors), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    with pytest.raises(ValueError, match=part):
+        prepare_host(cell)
 
 
 def test_with_geometry_shares_nothing(host24):

@@ -1,5 +1,7 @@
 """The campaign file: what is understood, and one message with file, key and remedy for the rest."""
 
+import os
+
 import pytest
 
 from vacancy_flows.campaign_file import load_campaign
@@ -49,6 +51,10 @@ BAD_KEYS = [
     ({"oxygen_reference": {"scheme": "user"}}, "oxygen_reference", "needs mu_o"),
     ({"oxygen_reference": {"scheme": "O3"}}, "oxygen_reference.scheme", "'Li2O'"),
     ({"oxygen_reference": {"shift": 0.68}}, "oxygen_reference.shift", "leave `shift` out"),
+    *(
+        ({"oxygen_reference": {"li2o_enthalpy": value}}, "oxygen_reference.li2o_enthalpy", remedy)
+        for value, remedy in ((6.2, "negative"), (-598.0, "in eV"), (-3.1, "leave it out"))
+    ),
     ({"sites": {"element": "Li"}}, "sites", "only O vacancies"),
     ({"host": {"delithiate": {"fraction": 0}}}, "delithiate.fraction", "greater than 0"),
     ({"host": {"delithiate": {"fraction": 2}}}, "delithiate.fraction", "less than or equal to 1"),
@@ -107,10 +113,38 @@ def test_file_that_cannot_be_read(tmp_path):
         load_campaign(tmp_path)
 
 
+def test_file_without_end_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # nobody writes into it: opening it would wait for ever
+    with (tmp_path / "sparse.yaml").open("wb") as file:
+        file.truncate(10**12)
+    for path in ("/dev/zero", tmp_path / "pipe"):
+        with pytest.raises(InputError, match=r"cannot be read .*regular file.*: check the path"):
+            load_campaign(path)
+    with pytest.raises(InputError, match="larger than 1 MB"):
+        load_campaign(tmp_path / "sparse.yaml")
+
+
+@pytest.mark.parametrize("key", ["name: *x7", "hosts: [{name: A, structure: a, supercell: *x7}]"])
+def test_aliases_that_multiply_are_not_written_out(campaign_file, key):
+    """Ten times ten times ...: 10^8 items as text."""
+    lists = [f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 10)}]" for i in range(1, 8)]
+    lines = ["x0: &x0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]", *lists, key, "engine: chgnet"]
+    with pytest.raises(InputError) as caught:
+        load_campaign(campaign_file(text="\n".join(lines)))
+    assert key.split(":")[0] in str(caught.value)
+    assert len(str(caught.value)) < 3000
+
+
+def test_measured_enthalpies_of_li2o_are_taken(load):
+    for value in (-6.1972, -6.2054, -5.9):
+        load(oxygen_reference={"li2o_enthalpy": value})
+
+
 @pytest.mark.parametrize(
     "name",
     [
         *("NA", "nan", "None", "null", "true", "inf", "1e5", "2"),
+        *("y", "N", "yes", "No", "on", "OFF"),  # booleans in YAML 1.1
         *("a/b", "..", "a; touch x", "", " a", "a\n", "Ä", "a" * 81, "-rf"),
     ],
 )

@@ -1,5 +1,8 @@
 """CHGNet as an engine: its calculator, its relaxations, its references."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from ase.stress import full_3x3_to_voigt_6_stress
@@ -7,9 +10,11 @@ from chgnet.model.dynamics import CHGNetCalculator
 from pymatgen.core import Lattice
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from vacancy_flows import engines
 from vacancy_flows.analysis import mu_o_from_li2o, mu_o_from_o2
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.engines import REFERENCE_KINDS, Engine, get_engine
+from vacancy_flows.engines import ENGINES, REFERENCE_KINDS, Engine, get_engine
+from vacancy_flows.engines.ase_relax import stress_limit
 from vacancy_flows.engines.chgnet import calculator
 from vacancy_flows.errors import EngineError
 
@@ -172,7 +177,28 @@ def test_converged_rows_of_a_campaign_are_below_fmax(finished):
         assert record.result.max_force <= record.calculation.fmax
         if record.calculation.cell == "free":
             stress = full_3x3_to_voigt_6_stress(np.array(record.result.stress))
-            assert np.abs(stress).max() <= 0.02 * record.calculation.fmax
+            assert np.abs(stress).max() <= stress_limit(record.calculation.fmax)
+
+
+@pytest.mark.parametrize(("fmax", "limit"), [(0.01, 2e-4), (0.025, 5e-4), (0.3, 5e-4), (1, 5e-4)])
+def test_the_stress_limit_follows_fmax_to_a_cap(fmax, limit):
+    assert stress_limit(fmax) == pytest.approx(limit)
+
+
+def test_a_loose_fmax_leaves_no_stressed_free_cell(rattled, chgnet, monkeypatch):
+    maker = chgnet.relax_maker("free", 0.3, 100)
+    result = maker.relax(rattled)
+    assert result.converged
+    assert np.abs(result.stress).max() <= 5e-4  # 0.08 GPa
+
+    # and forces below a loose fmax are not enough: 0.3 % of volume is a stress too many
+    monkeypatch.setattr("vacancy_flows.engines.ase_relax.minimise", lambda *_, **__: 1)
+    large = result.structure.copy()
+    large.scale_lattice(large.volume * 1.003)
+    stretched = maker.relax(large)
+    assert 5e-4 < np.abs(stretched.stress).max() < 0.02 * 0.3
+    assert stretched.max_force < 0.3
+    assert not stretched.converged
 
 
 def test_energies_that_are_no_numbers_are_an_error(host12, chgnet, monkeypatch):
@@ -208,6 +234,28 @@ def test_unknown_settings_are_refused(settings):
 def test_an_unknown_engine_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"unknown engine 'chgnett'.*did you mean 'chgnet'"):
         get_engine("chgnett")
+
+
+class Invented:
+    """An engine that stands outside the package."""
+
+    def __init__(self, name, device):
+        self.name, self.device = name, device
+
+
+def test_an_engine_is_one_entry_of_the_registry(monkeypatch):
+    monkeypatch.setitem(sys.modules, "invented_engine", SimpleNamespace(Invented=Invented))
+    entry = engines._REGISTRY["chgnet"]._replace(place="invented_engine:Invented")
+    monkeypatch.setitem(engines._REGISTRY, "invented", entry)
+    found = get_engine("invented", {"device": "mps"})
+    assert isinstance(found, Invented)
+    assert (found.name, found.device) == ("invented", "mps")
+    assert engines.settings_model("invented") is entry.settings
+
+
+def test_the_first_engine_is_the_default():
+    assert ENGINES == ("chgnet", "chgnet-r2scan")
+    assert get_engine() == get_engine("chgnet")
 
 
 def test_engines_fill_the_protocol_and_differ_in_scale():

@@ -81,7 +81,8 @@ def test_a_campaign_is_the_same_through_jobflow(finished, plans):
         assert (
             "uid" in metadata
             or "what follows" in document["name"]
-            or ("rank orderings" in document["name"])
+            or "rank orderings" in document["name"]
+            or document["name"] == "check of the oxygen references"
         )
 
 
@@ -99,8 +100,8 @@ def test_what_a_dynamic_job_returns_becomes_a_workflow(replacement):
 def test_the_whole_campaign_becomes_a_workflow(plans):
     flow = CampaignMaker().make(plans.campaign)
     workflow = flow_to_workflow(flow, JobStore(MemoryStore()))
-    # relaxation and record of 3 references, 1 host and 3 candidates; two decisions
-    assert len(workflow.fws) == 2 * 7 + 2
+    # relaxation and record of 3 references, 1 host and 3 candidates; the guard; two decisions
+    assert len(workflow.fws) == 2 * 7 + 1 + 2
 
 
 def test_names_in_a_replacement_are_unique(replacement):
@@ -192,6 +193,34 @@ def test_a_record_is_as_converged_as_the_free_cell_before_it(records, chgnet):
     assert stored.result.reason == "free cell: stopped at its limit of 1 steps"
     good = store_record.original(record.calculation, record.result, chgnet, [record.result])
     assert good.result.converged
+
+
+@pytest.mark.parametrize(
+    ("calls", "total"), [((30, 12), 42), ((None, 12), None), ((30, None), None)]
+)
+def test_a_record_counts_the_work_of_all_its_relaxations(records, chgnet, calls, total):
+    record = records["vacancy"][0]
+    free, fixed = (
+        record.result.model_copy(
+            update={"n_steps": n, "force_calls": c, "wall_s": 1.5 * n, "cpu_s": 1.25 * n}
+        )
+        for n, c in zip((20, 4), calls, strict=True)
+    )
+    stored = store_record.original(record.calculation, fixed, chgnet, [free]).result
+    assert (stored.n_steps, stored.wall_s, stored.cpu_s) == (24, 36.0, 30.0)
+    assert stored.force_calls == total
+    assert stored.energy == fixed.energy
+
+
+def test_no_record_without_a_result(records, chgnet):
+    with pytest.raises(EngineError, match=r"vacancy .*: its relaxation failed"):
+        store_record.original(records["vacancy"][0].calculation, None, chgnet, [])
+
+
+def test_only_the_record_is_marked_as_one(records, chgnet):
+    calculation = records["vacancy"][0].calculation.model_copy(update={"cell": "free-fixed"})
+    flow = CalculationMaker(engine=chgnet).make(calculation)
+    assert [job.metadata.get("record", False) for job in flow.jobs] == [False, False, True]
 
 
 def test_a_free_cell_of_a_vacancy_ends_with_the_energy_of_the_fixed_run(

@@ -1,5 +1,7 @@
 """Hosts of a campaign: built in or from a file, and what cannot be a host."""
 
+import gzip
+
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -73,6 +75,39 @@ def test_host_without_oxygen(load, tmp_path):
     )
     CifWriter(salt).write_file(tmp_path / "salt.cif")
     refused(load, {"structure": "salt.cif"}, "structure", "salt.cif has no oxygen")
+
+
+@pytest.mark.parametrize("species", [["O"], ["O", "O"], ["O", "F"]], ids="".join)
+def test_host_without_a_cation(load, tmp_path, species):
+    cell = Structure(Lattice.cubic(3.0), species, [[0, 0, 0], [0.5, 0.5, 0.5]][: len(species)])
+    Poscar(cell).write_file(tmp_path / "POSCAR")
+    refused(load, {"structure": "POSCAR"}, "structure", "POSCAR has no cation", "give an oxide")
+
+
+def test_delithiation_that_leaves_no_cation(load, tmp_path):
+    Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.62), ["Li", "O"], [[0.25] * 3, [0, 0, 0]]
+    ).to(filename=str(tmp_path / "POSCAR"))
+    host = {"structure": "POSCAR", "delithiate": {"fraction": 1.0}}
+    refused(load, host, "delithiate.fraction", "no cation would be left")
+    build_host(load({"structure": "POSCAR", "delithiate": {"fraction": 0.5}}), 0)
+
+
+@pytest.mark.parametrize(("scale", "value"), [(1000.0, "9.26e+09"), (1e-3, "9.26e-09")])
+def test_scale_that_is_absurd(load, tmp_path, scale, value):
+    lines = Poscar(ROCKSALT).get_str().splitlines()
+    (tmp_path / "POSCAR").write_text("\n".join([lines[0], str(scale), *lines[2:]]))
+    refused(load, {"structure": "POSCAR"}, "structure", f"{value} Å³ per atom", "2 to 100", "scale")
+
+
+def test_file_larger_than_any_structure(load, tmp_path):
+    with (tmp_path / "big.cif").open("wb") as file:
+        file.truncate(10**12)
+    with gzip.open(tmp_path / "packed.cif.gz", "wb", compresslevel=9) as stream:
+        for _ in range(21):
+            stream.write(bytes(10**6))
+    for name in ("big.cif", "packed.cif.gz"):
+        refused(load, {"structure": name}, "structure", name, "more than 20 MB", "CIF or POSCAR")
 
 
 @pytest.mark.parametrize("content", ["", "this is no structure", "\x00\x01", "data_x\n_cell_a ?"])

@@ -88,6 +88,24 @@ def test_a_selection_gives_the_same_rows(server, chain, tmp_path, selection):
     )
 
 
+def test_a_campaign_runs_into_a_server(server, copy, finished, command):
+    """The documents of the file's campaign are there: no calculation is done again."""
+    url = server.replace("/postgres", "/template1")  # another, empty database
+    answer = command("run", copy.spec, "-d", copy.directory, "--db", url)
+    assert answer.status == 0, answer.err
+    assert "0 calculated, 16 were there" in answer.err
+    csv = (copy.directory / "vacancies.csv").read_text(encoding="utf-8")
+    assert csv == (finished.directory / "vacancies.csv").read_text(encoding="utf-8")
+    changed = command("query", url, "superseded=True").out
+    assert "no rows" in changed
+    dry = command("run", copy.spec, "-d", copy.directory, "--db", url, "--dry-run")
+    assert "16 of them finished" in dry.out
+    ResultsDatabase(url).supersede("small")
+    assert ResultsDatabase(url).superseded == 6
+    host = command("query", url, "host=P,superseded=True", "--format", "csv").out
+    assert host.count("\n") == 1 + 4
+
+
 def test_one_writer_at_a_time(server):
     held = writer_lock(server)
     held.__enter__()
@@ -96,6 +114,16 @@ def test_one_writer_at_a_time(server):
     held.__exit__(None, None, None)
     with writer_lock(server):
         pass
+
+
+def test_a_server_that_does_not_answer_is_named_before_anything_is_written(
+    finished, command, tmp_path
+):
+    url = "postgresql://tester@127.0.0.1:1/postgres"
+    answer = command("run", finished.spec, "-d", tmp_path / "new", "--db", url)
+    assert answer.status == 2
+    assert "127.0.0.1:1/postgres: cannot be used" in answer.err
+    assert not (tmp_path / "new").exists()
 
 
 def test_no_password_is_printed(server):

@@ -15,7 +15,7 @@ from vacancy_flows.analysis import OxygenReference, oxygen_thermal_term
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.derived import derived_tables
 from vacancy_flows.exports import to_defect_entry, to_entry
-from vacancy_flows.tables import table_of, vacancy_tables
+from vacancy_flows.tables import vacancy_tables, with_reference
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_thermodynamics_start_from_energies_without_a_thermal_term(database):
     hot = OxygenReference(temperature=600.0, pressure=0.21)
     ((_, table),) = vacancy_tables(database, hot)
     frame = derived_tables(database, table, hot)["thermodynamics"]
-    cold = table_of(database, table.uid, OxygenReference())
+    cold = with_reference(database, table, OxygenReference())
     moved = table.formation_energy_eV - cold.formation_energy_eV
     assert np.allclose(moved, oxygen_thermal_term(600.0, 0.21, "298K"), atol=1e-9)
     assert (frame.groupby("uid").size() == 8).all()

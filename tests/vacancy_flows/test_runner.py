@@ -1,6 +1,7 @@
 """Scheduling: resume, kills, one writer, failures. 12 atoms at a loose fmax throughout."""
 
 import contextlib
+import io
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 
 from vacancy_flows.campaign_file import load_campaign
-from vacancy_flows.commands import run_here
+from vacancy_flows.commands import open_results, run_here
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines.ase_relax import AseEngineRelaxMaker
 from vacancy_flows.errors import EngineError
@@ -31,7 +32,9 @@ def go_on(spec, directory, engine):
     """Run a campaign in this process; the report and what was said."""
     said = []
     with WriterLock(directory / "results.db"):
-        report = run_campaign(load_campaign(spec), engine, directory, 1, Progress(said.append))
+        database = open_results(directory / "results.db")
+        progress = Progress(said.append)
+        report = run_campaign(load_campaign(spec), engine, database, directory, 1, progress)
     return report, said
 
 
@@ -157,7 +160,7 @@ def test_a_second_run_computes_nothing_and_writes_nothing(copy, chgnet, tools):
     report, said = go_on(copy.spec, copy.directory, chgnet)
     assert report.computed == 0
     assert report.failures == []
-    assert len(report.hosts) == 16
+    assert len(report.uids) == 16
     assert tools.stored(copy.directory) == before
     assert not [line for line in said if line.startswith("[")]
 
@@ -210,7 +213,7 @@ def test_another_strain_of_a_finished_campaign_adds_only_itself(copy, tools, tmp
     report, _ = go_on(spec, copy.directory, chgnet)
     assert report.computed == 3  # one pristine cell, two vacancies
     assert len(energies(copy.directory)) == 19
-    assert len(report.hosts) == 16
+    assert len(report.uids) == 16
 
 
 @pytest_linux
@@ -255,7 +258,7 @@ def test_a_lock_of_a_dead_process_is_no_lock(copy, chgnet):
     lock.write_text("pid 1 on elsewhere\n", encoding="utf-8")
     (copy.directory / "results.db.lock").touch()  # ASE's own, as a kill would leave it
     report, _ = go_on(copy.spec, copy.directory, chgnet)
-    assert len(report.hosts) == 16
+    assert len(report.uids) == 16
 
 
 def test_a_second_writer_is_refused_with_the_pid_of_the_first(copy, command, tools):
@@ -321,7 +324,7 @@ def test_a_failed_candidate_leaves_the_choice_to_the_others(copy, fail_on, chgne
     assert len(report.failures) == 1
     assert report.failures[0].startswith("candidate D without ")
     assert report.computed == 0
-    assert len(report.hosts) == 15
+    assert len(report.uids) == 15
 
 
 def test_an_unconverged_host_ends_its_branch_with_a_message(copy, tools, tmp_path, command):
@@ -409,6 +412,63 @@ def test_two_campaigns_share_what_is_the_same(copy, tools, tmp_path, command):
     assert csv.host.tolist() == ["Q", "Q"]  # under its own name for the host
     shown = command("query", copy.directory / "results.db", "--format", "csv")
     assert shown.out.count("\n") == 1 + 6  # each calculation once
+
+
+def test_two_hosts_that_share_orderings_both_have_all_their_rows(copy, tools, tmp_path, command):
+    """Three ways to delithiate, ranked by the engine and, all kept, by electrostatics."""
+    ranked = {"fraction": 0.25, "rank": "electrostatics", "keep": 3}
+    by_engine = {**tools.small["hosts"][1], "delithiate": {"fraction": 0.25, "keep": 3}}
+    by_charge = {**by_engine, "name": "E", "delithiate": ranked}
+    content = {**tools.small, "name": "shared", "hosts": [by_engine, by_charge]}
+    spec = tools.write(tmp_path / "shared.yaml", content)
+    answer = command("run", spec, "-d", copy.directory)
+    assert answer.status == 0, answer.err
+    table = pd.read_csv(copy.directory / "vacancies.csv")
+    uids = {host: set(part.uid) for host, part in table.groupby("host")}
+    assert uids["D"] == uids["E"]
+    assert len(table) == 2 * len(uids["D"])
+    for _, part in table.groupby("host"):
+        orderings = part.drop_duplicates("ordering").sort_values("ordering")
+        assert orderings.ordering.tolist() == [0, 1, 2]
+        assert orderings.ordering_energy_eV.iloc[0] == 0.0
+        assert orderings.ordering_energy_eV.is_monotonic_increasing
+    ranks = {host: part.set_index("uid").ordering_energy_eV for host, part in table.groupby("host")}
+    assert (ranks["D"] != ranks["E"].reindex(ranks["D"].index)).any()  # each by its own ranking
+    database = copy.directory / "results.db"
+    shown = command("query", database, "campaign=shared,host=E", "--format", "csv").out
+    assert shown.count("\n") == 1 + len(uids["E"])
+    assert command("report", database, "campaign=shared", "-o", tmp_path / "page").status == 0
+
+
+def test_other_settings_in_the_same_directory_replace_what_is_shown(copy, tools, tmp_path, command):
+    looser = {**tools.small, "relax": {"fmax": 0.5, "max_steps": 100}}
+    spec = tools.write(tmp_path / "looser.yaml", looser)
+    before = pd.read_csv(copy.directory / "vacancies.csv")
+    assert command("run", spec, "-d", copy.directory).status == 0
+    after = pd.read_csv(copy.directory / "vacancies.csv")
+    assert not set(before.uid) & set(after.uid)
+    database = copy.directory / "results.db"
+    shown = command("query", database, "--format", "csv").out
+    assert set(pd.read_csv(io.StringIO(shown)).uid) == set(after.uid)
+    assert "6 vacancies of earlier settings are not shown" in command("query", database).out
+    # and back again: nothing is calculated, nothing is lost
+    again = command("run", copy.spec, "-d", copy.directory)
+    assert "0 calculated, 16 were there" in again.err
+    shown = command("query", database, "--format", "csv").out
+    assert set(pd.read_csv(io.StringIO(shown)).uid) == set(before.uid)
+
+
+def test_a_run_without_any_vacancy_leaves_no_table_of_earlier_settings(
+    copy, tools, tmp_path, command
+):
+    stopped = {**tools.small, "relax": {"fmax": 1e-4, "max_steps": 1}}
+    spec = tools.write(tmp_path / "stopped.yaml", stopped)
+    answer = command("run", spec, "-d", copy.directory)
+    assert answer.status == 1
+    assert pd.read_csv(copy.directory / "vacancies.csv").empty
+    assert not (copy.directory / "report.html").exists()
+    assert not list((copy.directory / "figures").glob("*.png"))
+    assert "no vacancy was finished" in answer.err
 
 
 def test_own_mu_o_needs_no_references(tools, tmp_path, finished, command):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from vacancy_flows.engines.base import REFERENCE_KINDS, Engine, ReferenceCell, ReferenceKind
 from vacancy_flows.errors import InputError, nearest
-
-ENGINES = ("chgnet", "chgnet-r2scan")
-"""Engines a campaign file may name."""
 
 __all__ = [
     "ENGINES",
@@ -31,6 +29,20 @@ class ChgnetSettings(BaseModel):
     device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
 
 
+class _Entry(NamedTuple):
+    settings: type[BaseModel]
+    place: str  # module:class, imported when the engine is used
+
+
+_REGISTRY = {
+    "chgnet": _Entry(ChgnetSettings, "vacancy_flows.engines.chgnet:ChgnetEngine"),
+    "chgnet-r2scan": _Entry(ChgnetSettings, "vacancy_flows.engines.chgnet:ChgnetEngine"),
+}
+
+ENGINES = tuple(_REGISTRY)
+"""Engines a campaign file may name, the default of the Makers first."""
+
+
 def settings_model(name: str) -> type[BaseModel]:
     """Return the pydantic model that checks the ``settings`` of an engine.
 
@@ -39,12 +51,12 @@ def settings_model(name: str) -> type[BaseModel]:
     InputError
         For an engine that is not known.
     """
-    if name in ENGINES:
-        return ChgnetSettings
+    if name in _REGISTRY:
+        return _REGISTRY[name].settings
     raise InputError(f"unknown engine {name!r}: {nearest(name, ENGINES)}", key="engine")
 
 
-def get_engine(name: str, settings: dict[str, Any] | None = None) -> Engine:
+def get_engine(name: str = ENGINES[0], settings: dict[str, Any] | None = None) -> Engine:
     """Return an engine by the name a campaign file uses.
 
     Parameters
@@ -60,6 +72,5 @@ def get_engine(name: str, settings: dict[str, Any] | None = None) -> Engine:
         For an engine that is not known.
     """
     checked = settings_model(name)(**(settings or {}))
-    from vacancy_flows.engines.chgnet import ChgnetEngine
-
-    return ChgnetEngine(name=name, **checked.model_dump())
+    engine: Engine = resolve_name(_REGISTRY[name].place)(name=name, **checked.model_dump())
+    return engine

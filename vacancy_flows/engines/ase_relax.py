@@ -36,6 +36,8 @@ _MARGIN = 0.99
 # Largest stress component left in a free cell, per fmax: 0.01 eV/Å leaves 2e-4 eV/Å³
 # (0.03 GPa), 0.03 % of strain in an oxide of 100 GPa, 3 meV in E_f at a dipole trace of 10 eV.
 _STRESS_PER_FORCE = 0.02
+# However loose fmax is, eV/Å³: 0.08 GPa, 0.08 % of strain and 8 meV in E_f of the same oxide.
+_STRESS_CAP = 5e-4
 _ROUNDS = 4  # a cell filter measures from the cell it starts at: start again from the end
 _SMALL = 4  # atoms; below, a preconditioner built on neighbours has nothing to work with
 
@@ -55,7 +57,7 @@ class AseEngineRelaxMaker(AseRelaxMaker):
         Whether the cell moves too (Fréchet filter).
     fmax
         Largest force norm at convergence, eV/Å; with a free cell no component of the
-        stress may exceed 0.02 of its number in eV/Å³.
+        stress may exceed `stress_limit` of it.
     steps
         Ionic steps at most; 0 is a static calculation.
     """
@@ -102,9 +104,7 @@ class AseEngineRelaxMaker(AseRelaxMaker):
         calls = getattr(atoms.calc, "calls", None)
         taken = 0
         for _ in range(_ROUNDS if self.steps > 0 else 0):
-            taken += minimise(
-                atoms, self.fmax * _MARGIN, self.steps - taken, free_cell=self.relax_cell
-            )
+            taken += minimise(atoms, self.fmax, self.steps - taken, free_cell=self.relax_cell)
             if taken >= self.steps or self._converged(structure, atoms):
                 break
         result = self._result(structure, atoms, taken)
@@ -119,7 +119,7 @@ class AseEngineRelaxMaker(AseRelaxMaker):
         if not self.relax_cell:
             return True
         stress = atoms.get_stress(apply_constraint=False)
-        return bool(np.abs(stress).max() <= _STRESS_PER_FORCE * self.fmax)
+        return bool(np.abs(stress).max() <= stress_limit(self.fmax))
 
     def _result(self, structure: Structure, atoms: Atoms, n_steps: int) -> Result:
         # Stress first: it is the call that computes everything.
@@ -144,6 +144,22 @@ class AseEngineRelaxMaker(AseRelaxMaker):
         )
 
 
+def stress_limit(fmax: float) -> float:
+    """Return the largest stress component a free cell may keep, eV/Å³.
+
+    Parameters
+    ----------
+    fmax
+        Largest force norm at convergence, eV/Å.
+
+    Returns
+    -------
+    float
+        0.02 of the number of ``fmax``, 5e-4 (0.08 GPa) at most.
+    """
+    return min(_STRESS_PER_FORCE * fmax, _STRESS_CAP)
+
+
 def minimise(atoms: Atoms, fmax: float, steps: int, *, free_cell: bool) -> int:
     """Relax ``atoms`` in place and return the number of ionic steps.
 
@@ -156,13 +172,13 @@ def minimise(atoms: Atoms, fmax: float, steps: int, *, free_cell: bool) -> int:
     atoms
         With a calculator attached.
     fmax
-        Largest force norm at convergence, eV/Å.
+        Largest force norm at convergence, eV/Å; the optimizers aim 1 % below.
     steps
         At most.
     free_cell
-        Whether the cell relaxes too.
+        Whether the cell relaxes too, until no stress exceeds `stress_limit`.
     """
-    smax = _STRESS_PER_FORCE * fmax
+    fmax, smax = _MARGIN * fmax, _MARGIN * stress_limit(fmax)
     taken = 0
     if len(atoms) > _SMALL:
         target = FrechetCellFilter(atoms) if free_cell else atoms

@@ -8,6 +8,7 @@ from typing import Any
 from jobflow import Flow, Maker, job
 
 from vacancy_flows.engines import Engine, get_engine
+from vacancy_flows.errors import EngineError
 from vacancy_flows.records import make_record
 from vacancy_flows.schemas import Calculation, Record, Result
 
@@ -31,7 +32,7 @@ class CalculationMaker(Maker):
     """
 
     name: str = "vacancy-flows"
-    engine: Engine = field(default_factory=lambda: get_engine("chgnet"))
+    engine: Engine = field(default_factory=get_engine)
 
     def make(self, calculation: Calculation) -> Flow:
         """Return the flow of a calculation; its output is a `Record`.
@@ -58,12 +59,13 @@ class CalculationMaker(Maker):
         record.name = f"{title} record"
         flow = Flow([*jobs, record], output=record.output, name=f"{self.name} {title}")
         flow.update_metadata(metadata(calculation, self.engine), dynamic=True)
+        record.update_metadata({"record": True}, dynamic=False)  # what a raw store is read by
         return flow
 
 
 @job(output_schema=Record)
 def store_record(
-    calculation: Calculation, result: Result, engine: Engine, before: list[Result]
+    calculation: Calculation, result: Result | None, engine: Engine, before: list[Result]
 ) -> Record:
     """Turn the last result of a calculation into its record.
 
@@ -72,18 +74,31 @@ def store_record(
     calculation
         What was asked for.
     result
-        Whose energy counts.
+        Whose energy counts; None where its job failed.
     engine
         That did it.
     before
-        Relaxations that led there; all must have converged.
+        Relaxations that led there; all must have converged. Their steps and times are added.
+
+    Raises
+    ------
+    EngineError
+        Where there is no result.
     """
+    if result is None:
+        raise EngineError(f"{calculation.title}: its relaxation failed, there is no record")
+    stages = [*before, result]
+    calls = [stage.force_calls for stage in stages if stage.force_calls is not None]
+    update: dict[str, Any] = {
+        "n_steps": sum(stage.n_steps for stage in stages),
+        "force_calls": sum(calls) if len(calls) == len(stages) else None,
+        "wall_s": sum(stage.wall_s for stage in stages),
+        "cpu_s": sum(stage.cpu_s for stage in stages),
+    }
     for earlier in before:
         if not earlier.converged:
-            result = result.model_copy(
-                update={"converged": False, "reason": f"free cell: {earlier.reason}"}
-            )
-    return make_record(calculation, result, engine)
+            update |= {"converged": False, "reason": f"free cell: {earlier.reason}"}
+    return make_record(calculation, result.model_copy(update=update), engine)
 
 
 def metadata(calculation: Calculation, engine: Engine) -> dict[str, Any]:

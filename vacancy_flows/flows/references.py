@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jobflow import Flow, Maker
+from jobflow import Flow, Job, Maker, job
 
-from vacancy_flows.campaign import Campaign
+from vacancy_flows.campaign import Campaign, OxygenBlock
 from vacancy_flows.campaign_file import check_engine
 from vacancy_flows.engines import Engine, get_engine
 from vacancy_flows.flows.calculation import CalculationMaker
-from vacancy_flows.flows.host import HostMaker
+from vacancy_flows.flows.host import HostMaker, Shared
+from vacancy_flows.guard import mu_o_of
 from vacancy_flows.planning import plan_hosts, plan_references
+from vacancy_flows.schemas import Record
 
 
 @dataclass
@@ -27,7 +29,7 @@ class OxygenReferenceMaker(Maker):
     """
 
     name: str = "oxygen references"
-    engine: Engine = field(default_factory=lambda: get_engine("chgnet"))
+    engine: Engine = field(default_factory=get_engine)
 
     def make(self, campaign: Campaign) -> Flow:
         """Return the flow; its output maps ``O2``, ``Li``, ``Li2O`` to records."""
@@ -38,9 +40,31 @@ class OxygenReferenceMaker(Maker):
         return Flow(list(flows.values()), output=output, name=self.name)
 
 
+@job
+def check_references(
+    records: dict[str, Record], reference: OxygenBlock, energy_scale: str
+) -> float:
+    """Return mu_O, eV per O atom, or fail: then no vacancy is calculated.
+
+    Parameters
+    ----------
+    records, reference, energy_scale
+        See `vacancy_flows.guard.mu_o_of`.
+
+    Raises
+    ------
+    InputError
+        Where the references disagree.
+    """
+    return mu_o_of(reference, energy_scale, records)
+
+
 @dataclass
 class CampaignMaker(Maker):
     """Everything a campaign file asks for, as one flow for any jobflow manager.
+
+    Hosts share what they have in common before anything is decided on it; strained cells
+    and vacancies wait until the references were found to agree.
 
     On a laptop ``vacancy-flows run`` does the same with resume and several processes.
 
@@ -63,9 +87,19 @@ class CampaignMaker(Maker):
         check_engine(campaign, campaign.path)
         engine = get_engine(campaign.engine, campaign.settings)
         engine.check()
-        plans = plan_hosts(campaign, engine)
-        flows = [HostMaker(engine=engine).make(plan) for plan in plans]
+        flows, shared = [], Shared()
         references = OxygenReferenceMaker(engine=engine).make(campaign)
         if references.jobs:
-            flows.insert(0, references)
+            guard = _guard(campaign, engine, references)
+            flows += [references, guard]
+            shared.checked = guard.output
+        for plan in plan_hosts(campaign, engine):
+            flows.append(HostMaker(engine=engine).make(plan, shared))
         return Flow(flows, name=f"{self.name} {campaign.name}")
+
+
+def _guard(campaign: Campaign, engine: Engine, references: Flow) -> Job:
+    guard = check_references(references.output, campaign.oxygen_reference, engine.energy_scale)
+    guard.name = "check of the oxygen references"
+    guard.update_metadata({"campaign": campaign.name, "engine": engine.name})
+    return guard
