@@ -1,4 +1,10 @@
-"""Numbers from finished calculations: chemical potentials, formation energies, figures."""
+"""Numbers from finished calculations: chemical potentials, formation energies, figures.
+
+What every reader needs is here. The rest is in modules of its own, so that a query does not
+wait for it: `onset`, `thermodynamics` and `concentration` (T and p), `dipole`,
+`dipole_prediction` and `size` (strain and cell size), `environments`, `relaxation` and
+`correlation` (sites), `bader` (charges), `plots` and `figures_*`, `report`.
+"""
 
 from vacancy_flows.analysis.calculations import CALCULATION_COLUMNS
 from vacancy_flows.analysis.formation import VACANCY_COLUMNS, formation_energy, formation_table

@@ -276,6 +276,12 @@ class Campaign(_Block):
         ]
         return list(dict.fromkeys(pairs))
 
+    @property
+    def predictions(self) -> dict[str, list[tuple[str, float]]]:
+        """What is to be predicted, by host (see `predictions_of`); hosts without are left out."""
+        asked = {host.name: self.predictions_of(host) for host in self.hosts}
+        return {host: strains for host, strains in asked.items() if strains}
+
     def _blocks(self, host: Host) -> list[Strain]:
         """Return the strain blocks of a host: its own, else the common ones."""
         return host.strain if host.strain is not None else self.strain

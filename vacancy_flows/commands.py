@@ -18,7 +18,7 @@ from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.outputs import remove_figures, summary, write_csv, write_figures
 from vacancy_flows.planning import plan_hosts
-from vacancy_flows.predictions import write_predictions
+from vacancy_flows.predictions import prediction_figures, write_predictions
 from vacancy_flows.progress import Progress
 from vacancy_flows.reporting import write_page
 from vacancy_flows.runner import Report, run_campaign
@@ -121,8 +121,9 @@ def write_results(
             click.echo(f"removed {path}, of earlier settings", err=True)
         return
     figures = write_figures(table, directory / "figures", reference)
-    page = write_page(database, [(reference, table)], directory, campaign.name)
-    predicted = write_predictions(campaign, database, table, directory, reference)
+    predicted = write_predictions(campaign.predictions, database, table, directory, reference)
+    drawn = [prediction_figures(predicted)]
+    page = write_page(database, [(reference, table)], directory, campaign.name, drawn)
     click.echo(summary(table, reference))
     if predicted.note:
         click.echo(f"\n{predicted.note}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,7 +14,6 @@ from vacancy_flows.analysis.correlation import correlation_table
 from vacancy_flows.analysis.dipole import CellStress, ElasticDipole
 from vacancy_flows.analysis.dipole_prediction import compare_with_direct
 from vacancy_flows.analysis.environments import environment_of, environment_table
-from vacancy_flows.analysis.figures_maps import plot_temperature_pressure
 from vacancy_flows.analysis.thermodynamics_tables import thermodynamics_table
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.schemas import Record
@@ -29,8 +27,25 @@ _DESCRIBED = ("uid", "host", "strain_mode", "strain", "formation_energy_eV")
 _NEIGHBOURS = ("coordination", "tm_neighbours", "li_neighbours")
 
 
+class Stored(NamedTuple):
+    """Records behind a table, by uid: its vacancies, and their pristine cells."""
+
+    vacancies: dict[str, Record]
+    pristine: dict[str, Record]
+
+
+def records_of(database: ResultsDatabase, table: pd.DataFrame) -> Stored:
+    """Return the records of some vacancies, and those of their pristine cells."""
+    records = {uid: r for uid in dict.fromkeys(table["uid"]) if (r := database.get(uid))}
+    partners = {str(record.calculation.pristine_uid) for record in records.values()}
+    return Stored(records, {uid: r for uid in sorted(partners) if (r := database.get(uid))})
+
+
 def derived_tables(
-    database: ResultsDatabase, table: pd.DataFrame, reference: OxygenReference
+    database: ResultsDatabase,
+    table: pd.DataFrame,
+    reference: OxygenReference,
+    stored: Stored,
 ) -> dict[str, pd.DataFrame]:
     """Return further tables of some vacancies by name; empty ones are left out.
 
@@ -42,6 +57,8 @@ def derived_tables(
         Vacancies with E_f.
     reference
         That the table was made with.
+    stored
+        Of the table, see `records_of`.
 
     Returns
     -------
@@ -50,15 +67,9 @@ def derived_tables(
         ``elastic_dipoles``, ``strain_comparison``, and, but for a user's own mu_O,
         ``thermodynamics`` and ``nonstoichiometry`` at `TEMPERATURES` and `PRESSURES`.
     """
-    records = {uid: r for uid in table["uid"] if (r := database.get(uid)) is not None}
-    pristine = {
-        uid: r
-        for uid in {str(r.calculation.pristine_uid) for r in records.values()}
-        if (r := database.get(uid)) is not None
-    }
-    found = {"environments": environments(table, records, pristine)}
+    found = {"environments": environments(table, *stored)}
     found["correlations"] = _correlations(table, found["environments"])
-    found["elastic_dipoles"], found["strain_comparison"] = dipoles(table, records, pristine)
+    found["elastic_dipoles"], found["strain_comparison"] = dipoles(table, *stored)
     if reference.scheme != "user":
         cold = replace(reference, temperature=0.0)
         cold_table = with_reference(database, table, cold)
@@ -118,50 +129,6 @@ def dipoles(
         predictions.append(compared.assign(**named))
     frames = [frame for frame in predictions if not frame.empty]
     return pd.DataFrame(tensors), pd.concat(frames) if frames else pd.DataFrame()
-
-
-def write_maps(
-    database: ResultsDatabase,
-    table: pd.DataFrame,
-    reference: OxygenReference,
-    directory: Path,
-    suffix: str = "",
-) -> list[Path]:
-    """Draw E_f over T and p for the easiest unstrained vacancy of each engine and host.
-
-    Parameters
-    ----------
-    database, table, reference
-        As in `derived_tables`.
-    directory
-        That exists.
-    suffix
-        Of the file names, where there are several tables.
-
-    Returns
-    -------
-    list of Path
-        Files written; none with a user's own mu_O, whose T and p are labels.
-    """
-    if reference.scheme == "user":
-        return []
-    cold = replace(reference, temperature=0.0)
-    rows = with_reference(database, table, cold)
-    rows = rows[rows["converged"] & (rows["strain_mode"] == "none")]
-    written: list[Path] = []
-    rows = rows.dropna(subset="formation_energy_eV").sort_values("formation_energy_eV")
-    for (engine, host), part in rows.groupby(["engine", "host"], sort=False):
-        row = part.iloc[0]
-        written += plot_temperature_pressure(
-            float(row["formation_energy_eV"]),
-            directory / f"temperature_pressure{suffix}_{engine}_{host}",
-            cold,
-            label=f"{host} {row['site']}, unstrained",
-            engine=str(row["engine"]),
-            scale=str(row["energy_scale"]),
-            n_atoms=int(row["n_atoms"]),
-        )
-    return written
 
 
 def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFrame:

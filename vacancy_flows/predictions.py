@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.analysis.curves import UNSTRAINED
 from vacancy_flows.analysis.dipole import ElasticDipole
 from vacancy_flows.analysis.dipole_prediction import curvature_error, predicted_curve
-from vacancy_flows.campaign import Campaign
+from vacancy_flows.analysis.report import ReportFigure
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.derived import cell_stress
 from vacancy_flows.outputs import write_csv
@@ -54,19 +55,21 @@ class Predicted(NamedTuple):
     note: str
 
 
-def predict_strains(
-    campaign: Campaign, database: ResultsDatabase, table: pd.DataFrame
-) -> pd.DataFrame:
-    """Return E_f at the strains a campaign asks to predict, ``E_f(0) - P:ε``, with its error.
+Wanted = Mapping[str, Sequence[tuple[str, float]]]
+"""(mode, strain) to predict, by host."""
+
+
+def predict_strains(wanted: Wanted, database: ResultsDatabase, table: pd.DataFrame) -> pd.DataFrame:
+    """Return E_f at strains that are to be predicted, ``E_f(0) - P:ε``, with its error.
 
     Parameters
     ----------
-    campaign
-        With `Campaign.predictions_of` its hosts.
+    wanted
+        See `Campaign.predictions`.
     database
         Which holds the stresses.
     table
-        Vacancies of the campaign with E_f, under its own host names.
+        Vacancies with E_f, under the same host names.
 
     Returns
     -------
@@ -75,7 +78,6 @@ def predict_strains(
         E_f, or without the stress of a fixed cell are left out. ``error_eV`` is
         `vacancy_flows.analysis.dipole_prediction.curvature_error`, an estimate to be read as ±.
     """
-    wanted = {host.name: campaign.predictions_of(host) for host in campaign.hosts}
     usable = table[(table["strain_mode"] == UNSTRAINED) & table["converged"]]
     usable = usable.dropna(subset="formation_energy_eV")
     rows: list[dict[str, Any]] = []
@@ -104,36 +106,41 @@ def predict_strains(
 
 
 def write_predictions(
-    campaign: Campaign,
+    wanted: Wanted,
     database: ResultsDatabase,
     table: pd.DataFrame,
     directory: Path,
     reference: OxygenReference,
+    *,
+    suffix: str = "",
 ) -> Predicted:
-    """Write ``strain_predictions.csv`` and its figure, where the campaign asks for them.
+    """Write ``strain_predictions.csv`` and its figure, where they are asked for.
 
     Parameters
     ----------
-    campaign, database, table
+    wanted, database, table
         As in `predict_strains`.
     directory
         Of the run.
     reference
         That the table was made with.
+    suffix
+        Of the file names, where there are several tables.
     """
-    asked = [host for host in campaign.hosts if campaign.predictions_of(host)]
-    if not asked:
+    if not wanted:
         return Predicted([], "")
     from vacancy_flows.analysis.figures_prediction import plot_predictions
 
-    predictions = predict_strains(campaign, database, table)
-    path = directory / "strain_predictions.csv"
+    predictions = predict_strains(wanted, database, table)
+    path = directory / f"strain_predictions{suffix}.csv"
     write_csv(predictions, path)  # empty rather than that of an earlier run
     figures = directory / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    written = plot_predictions(predictions, figures / "formation_energy_predicted", reference)
+    written = plot_predictions(
+        predictions, figures / f"formation_energy_predicted{suffix}", reference
+    )
     if predictions.empty:
-        for old in figures.glob("formation_energy_predicted.*"):
+        for old in figures.glob(f"formation_energy_predicted{suffix}.*"):
             old.unlink()
         note = "nothing could be predicted: no unstrained vacancy is converged, with its stress"
     else:
@@ -143,6 +150,15 @@ def write_predictions(
             "table above holds calculated values only"
         )
     return Predicted([path, *written], note)
+
+
+def prediction_figures(predicted: Predicted) -> list[ReportFigure]:
+    """Return the figure of predictions as a report shows it."""
+    caption = (
+        "E_f under strain, predicted from the elastic dipole of the unstrained vacancy, not "
+        "calculated; the band is the estimated error."
+    )
+    return [ReportFigure(path, caption) for path in predicted.paths if path.suffix == ".svg"]
 
 
 def _has_stress(*records: Record) -> bool:

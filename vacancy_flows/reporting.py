@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.analysis.plots import plot_strain
-from vacancy_flows.analysis.report import ReportCell, ReportSection, write_report
+from vacancy_flows.analysis.report import ReportCell, ReportFigure, ReportSection, write_report
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.derived import derived_tables, write_maps
+from vacancy_flows.derived import derived_tables, records_of
 from vacancy_flows.errors import InputError
 from vacancy_flows.outputs import write_csv
+from vacancy_flows.predictions import Wanted, prediction_figures, write_predictions
+from vacancy_flows.report_figures import (
+    site_position,
+    write_cells,
+    write_maps,
+    write_site_figures,
+)
 from vacancy_flows.schemas import Record
 from vacancy_flows.tables import Tables
+from vacancy_flows.uses import SEPARATOR
 
 _PACKAGES = ("vacancy-flows", "pymatgen", "ase", "atomate2", "jobflow", "spglib", "numpy")
 
@@ -48,60 +58,106 @@ def report_tables(
     """
     directory.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
+    figures: list[list[ReportFigure]] = []
     for number, (reference, table) in enumerate(tables):
         suffix = "" if len(tables) == 1 else f"_{number + 1}"
-        write_csv(table, directory / f"vacancies{suffix}.csv")
-        written.append(directory / f"vacancies{suffix}.csv")
-        for engine, part in table.groupby("engine", sort=False):
-            stem = directory / f"formation_energy_strain{suffix}_{engine}"
-            try:
-                written += plot_strain(part, stem, reference)
-            except ValueError as error:
-                raise InputError(str(error), key="selection") from None
-        for name, frame in derived_tables(database, table, reference).items():
-            write_csv(frame, directory / f"{name}{suffix}.csv")
-            written.append(directory / f"{name}{suffix}.csv")
-        written += write_maps(database, table, reference, directory, suffix)
-    return [write_page(database, tables, directory, title), *written]
+        paths, drawn = _report_table(database, table, reference, directory, suffix)
+        figures.append(drawn)
+        written += [*paths, *(part for one in drawn for part in _both(one.path))]
+    return [write_page(database, tables, directory, title, figures), *written]
 
 
-def write_page(database: ResultsDatabase, tables: Tables, directory: Path, title: str) -> Path:
+def _report_table(
+    database: ResultsDatabase,
+    table: pd.DataFrame,
+    reference: OxygenReference,
+    directory: Path,
+    suffix: str,
+) -> tuple[list[Path], list[ReportFigure]]:
+    """Write the tables and figures of one oxygen reference."""
+    written = [directory / f"vacancies{suffix}.csv"]
+    write_csv(table, written[0])
+    for engine, part in table.groupby("engine", sort=False):
+        stem = directory / f"formation_energy_strain{suffix}_{engine}"
+        try:
+            written += plot_strain(part, stem, reference)
+        except ValueError as error:
+            raise InputError(str(error), key="selection") from None
+    stored = records_of(database, table)
+    for name, frame in derived_tables(database, table, reference, stored).items():
+        written.append(directory / f"{name}{suffix}.csv")
+        write_csv(frame, written[-1])
+    written += write_cells(table, stored, directory)
+    predicted = write_predictions(
+        _wanted(database, table), database, table, directory, reference, suffix=suffix
+    )
+    written += predicted.paths[:1]
+    figures = [
+        *prediction_figures(predicted),
+        *write_maps(database, table, reference, directory, suffix),
+        *write_site_figures(table, stored, reference, directory, suffix),
+    ]
+    return written, figures
+
+
+def write_page(
+    database: ResultsDatabase,
+    tables: Tables,
+    directory: Path,
+    title: str,
+    figures: Sequence[Sequence[ReportFigure]] = (),
+) -> Path:
     """Write ``report.html``: tables, figures, a 3D view of each cell, provenance.
 
     Parameters
     ----------
     database, tables, directory, title
         As in `report_tables`.
+    figures
+        For each table, what is shown after E_f against strain.
     """
-    records = {
-        uid: record
-        for _, table in tables
-        for uid in table["uid"]
-        if (record := database.get(uid)) is not None
-    }
+    records: dict[str, Record] = {}
+    pristine: dict[str, Record] = {}
+    for _, table in tables:
+        found, partners = records_of(database, table)
+        records |= found
+        pristine |= partners
+    shown = [*figures, *([[]] * (len(tables) - len(figures)))]
     return write_report(
         directory / "report.html",
         title=title,
-        sections=[ReportSection(_name(table, used), table, used) for used, table in tables],
-        cells={uid: _cell(database, record) for uid, record in records.items()},
+        sections=[
+            ReportSection(_name(table, used), table, used, more)
+            for (used, table), more in zip(tables, shown, strict=True)
+        ],
+        cells={
+            uid: ReportCell.from_structure(record.structure, site_position(record, pristine))
+            for uid, record in records.items()
+        },
         provenance=_provenance(database, records),
     )
+
+
+def _wanted(database: ResultsDatabase, table: pd.DataFrame) -> Wanted:
+    """Return the strains that the campaigns of a table ask to predict."""
+    names = {name for cell in table["campaign"].dropna() for name in str(cell).split(SEPARATOR)}
+    known = database.campaigns
+    found: dict[str, list[tuple[str, float]]] = {}
+    for name in sorted(names & known.keys()):
+        for host, strains in known[name].get("predict", {}).items():
+            pairs = [(str(mode), float(value)) for mode, value in strains]
+            found[host] = list(dict.fromkeys([*found.get(host, []), *pairs]))
+    return found
+
+
+def _both(path: Path) -> list[Path]:
+    """Return a figure's PNG and SVG."""
+    return [path.with_suffix(".png"), path]
 
 
 def _name(table: Any, reference: OxygenReference) -> str:
     names = sorted({str(name) for name in table["campaign"].dropna()})
     return ", ".join(names) or f"scheme {reference.scheme}"
-
-
-def _cell(database: ResultsDatabase, record: Record) -> ReportCell:
-    """Return the relaxed cell with the place of the site that was removed."""
-    pristine = database.get(record.calculation.pristine_uid or "")
-    site = record.calculation.site
-    labels = pristine.structure.site_properties.get("label", []) if pristine else []
-    if pristine is None or site not in labels:
-        return ReportCell.from_structure(record.structure, None)
-    position = pristine.structure.frac_coords[labels.index(site)]
-    return ReportCell.from_structure(record.structure, position)
 
 
 def _provenance(database: ResultsDatabase, records: Mapping[str, Record]) -> dict[str, Any]:

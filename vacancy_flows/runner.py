@@ -292,5 +292,6 @@ def describe(campaign: Campaign, engine: Engine, plans: list[HostPlan]) -> dict[
     return {
         "engine": campaign.engine,
         "oxygen_reference": campaign.oxygen_reference.model_dump(),
+        "predict": campaign.predictions,
         "settings": digest([chosen, engine.fingerprint(), [plan.root_uid for plan in plans]]),
     }

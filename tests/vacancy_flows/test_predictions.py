@@ -15,6 +15,7 @@ from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.planning import expected_calculations, plan_hosts
 from vacancy_flows.predictions import PREDICTION_COLUMNS, predict_strains, write_predictions
+from vacancy_flows.reporting import report_tables
 from vacancy_flows.structures import MODES
 from vacancy_flows.tables import vacancy_tables
 
@@ -244,28 +245,38 @@ def test_error_is_what_was_measured_at_five_percent():
 def test_what_is_not_converged_or_without_stress_is_left_out(ran, spec, database):
     campaign = load_campaign(spec)
     ((_, table),) = vacancy_tables(database)
-    assert len(predict_strains(campaign, database, table)) == 8
+    assert len(predict_strains(campaign.predictions, database, table)) == 8
     table.loc[table.site == "O-8j-1", "converged"] = False
-    assert set(predict_strains(campaign, database, table).site) == {"O-4i-1"}
+    assert set(predict_strains(campaign.predictions, database, table).site) == {"O-4i-1"}
 
     def bare(uid):
         record = database.get(uid)
         result = record.result.model_copy(update={"stress": None})
         return record.model_copy(update={"result": result})
 
-    assert predict_strains(campaign, SimpleNamespace(get=bare), table).empty
+    assert predict_strains(campaign.predictions, SimpleNamespace(get=bare), table).empty
 
 
 def test_nothing_to_predict_is_said_and_leaves_no_old_numbers(ran, spec, database, tmp_path):
     campaign, reference = load_campaign(spec), OxygenReference()
     ((_, table),) = vacancy_tables(database)
-    write_predictions(campaign, database, table, tmp_path, reference)
+    write_predictions(campaign.predictions, database, table, tmp_path, reference)
     assert len(pd.read_csv(tmp_path / "strain_predictions.csv")) == 8
     table["converged"] = False
-    done = write_predictions(campaign, database, table, tmp_path, reference)
+    done = write_predictions(campaign.predictions, database, table, tmp_path, reference)
     assert "nothing could be predicted" in done.note
     assert pd.read_csv(tmp_path / "strain_predictions.csv").empty
     assert not list((tmp_path / "figures").iterdir())
+
+
+def test_report_and_page_show_what_the_campaign_asked_to_predict(ran, database, tmp_path):
+    tables = vacancy_tables(database)
+    written = report_tables(database, tables, tmp_path / "out", "Predicted")
+    again = pd.read_csv(tmp_path / "out" / "strain_predictions.csv")
+    assert again.predicted_eV.tolist() == pytest.approx(ran.table.predicted_eV.tolist(), abs=2e-6)
+    assert tmp_path / "out" / "figures" / "formation_energy_predicted.svg" in written
+    for page in (tmp_path / "out" / "report.html", database.path.with_name("report.html")):
+        assert "predicted from the elastic dipole" in page.read_text(encoding="utf-8")
 
 
 def test_campaign_without_predictions_writes_none(finished):

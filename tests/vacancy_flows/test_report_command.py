@@ -13,8 +13,10 @@ from monty.json import MontyDecoder
 
 from vacancy_flows.analysis import OxygenReference, oxygen_thermal_term
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.derived import derived_tables
+from vacancy_flows.derived import derived_tables, records_of
 from vacancy_flows.exports import to_defect_entry, to_entry
+from vacancy_flows.reading import query_database
+from vacancy_flows.reporting import report_tables
 from vacancy_flows.tables import vacancy_tables, with_reference
 
 
@@ -26,7 +28,7 @@ def database(finished):
 @pytest.fixture(scope="module")
 def derived(database):
     ((reference, table),) = vacancy_tables(database)
-    return derived_tables(database, table, reference)
+    return derived_tables(database, table, reference, records_of(database, table))
 
 
 def test_report_writes_a_page_with_every_row_and_its_reference(command, finished, tmp_path):
@@ -95,7 +97,7 @@ def test_a_dipole_predicts_that_tension_helps(derived):
 def test_thermodynamics_start_from_energies_without_a_thermal_term(database):
     hot = OxygenReference(temperature=600.0, pressure=0.21)
     ((_, table),) = vacancy_tables(database, hot)
-    frame = derived_tables(database, table, hot)["thermodynamics"]
+    frame = derived_tables(database, table, hot, records_of(database, table))["thermodynamics"]
     cold = with_reference(database, table, OxygenReference())
     moved = table.formation_energy_eV - cold.formation_energy_eV
     assert np.allclose(moved, oxygen_thermal_term(600.0, 0.21, "298K"), atol=1e-9)
@@ -106,7 +108,7 @@ def test_thermodynamics_start_from_energies_without_a_thermal_term(database):
 def test_a_users_own_mu_o_has_no_map(database):
     own = OxygenReference(scheme="user", mu_o=-5.0)
     ((_, table),) = vacancy_tables(database, own)
-    assert "thermodynamics" not in derived_tables(database, table, own)
+    assert "thermodynamics" not in derived_tables(database, table, own, records_of(database, table))
 
 
 def test_extended_xyz_reads_back(command, finished, database):
@@ -142,3 +144,31 @@ def test_a_defect_entry_gives_back_the_raw_difference(database):
     assert entry.get_ediff() == pytest.approx(difference, abs=1e-9)
     with pytest.raises(ValueError, match="not the pristine cell"):
         to_defect_entry(vacancy, vacancy)
+
+
+def test_figures_of_charges_and_of_sites_at_boundaries(finished, tmp_path):
+    """Charges and a boundary put by hand into the records of a finished campaign."""
+    database = ResultsDatabase(tmp_path / "results.db")
+    records = []
+    for record in ResultsDatabase.open(finished.directory / "results.db").records():
+        calculation, structure = record.calculation, record.structure.copy()
+        structure.properties["boundary"] = {"invented": True}
+        charge = None if calculation.site is None else -1.0 - 0.1 * (calculation.site == "O-8j-1")
+        calculation = calculation.model_copy(update={"net_charge": charge})
+        result = record.result.model_copy(update={"structure": structure})
+        records.append(record.model_copy(update={"calculation": calculation, "result": result}))
+    database.add(records)
+    ((reference, table),) = vacancy_tables(database)
+    assert set(table.net_charge) == {-1.0, -1.1}
+    written = report_tables(database, [(reference, table)], tmp_path / "out", "Invented")
+    names = {path.name for path in written}
+    assert {"net_charge_chgnet.svg", "sites_b_chgnet.png"} <= names
+    assert "sites_b_chgnet_biaxial-ab_+0.02.png" in names
+    assert all(path.is_file() for path in written)
+    cells = [path for path in written if path.parent.name == "cells" and path.suffix == ".png"]
+    assert len(cells) == 4  # two sites of two hosts, unstrained
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "against the net charge of the O removed" in page
+    assert "each site along b" in page
+    shown = query_database(database.path, "net_charge<-1.05", "csv", {})
+    assert set(pd.read_csv(io.StringIO(shown)).site) == {"O-8j-1"}

@@ -1,0 +1,190 @@
+"""The figures of a report beyond E_f against strain, drawn from stored records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vacancy_flows.analysis import OxygenReference
+from vacancy_flows.analysis.figures_cells import plot_cell
+from vacancy_flows.analysis.figures_charge import plot_charge
+from vacancy_flows.analysis.figures_maps import plot_temperature_pressure
+from vacancy_flows.analysis.figures_sites import plot_sites_along_b
+from vacancy_flows.analysis.report import ReportFigure
+from vacancy_flows.database import ResultsDatabase
+from vacancy_flows.derived import Stored
+from vacancy_flows.schemas import Record
+from vacancy_flows.structures import conventional_axes
+from vacancy_flows.tables import with_reference
+
+MAX_CELLS = 24
+"""Pictures of cells that a report draws at most: the easiest vacancies."""
+
+
+def write_maps(
+    database: ResultsDatabase,
+    table: pd.DataFrame,
+    reference: OxygenReference,
+    directory: Path,
+    suffix: str = "",
+) -> list[ReportFigure]:
+    """Draw E_f over T and p for the easiest unstrained vacancy of each engine and host.
+
+    Parameters
+    ----------
+    database
+        That the table came from.
+    table
+        Vacancies with E_f.
+    reference
+        That the table was made with.
+    directory
+        That exists.
+    suffix
+        Of the file names, where there are several tables.
+
+    Returns
+    -------
+    list of ReportFigure
+        None with a user's own mu_O, whose T and p are labels.
+    """
+    if reference.scheme == "user":
+        return []
+    cold = replace(reference, temperature=0.0)
+    rows = _unstrained(with_reference(database, table, cold))
+    written: list[ReportFigure] = []
+    for (engine, host), part in rows.groupby(["engine", "host"], sort=False):
+        row = part.iloc[0]
+        label = f"{host} {row['site']}, unstrained"
+        paths = plot_temperature_pressure(
+            float(row["formation_energy_eV"]),
+            directory / f"temperature_pressure{suffix}_{engine}_{host}",
+            cold,
+            label=label,
+            engine=str(row["engine"]),
+            scale=str(row["energy_scale"]),
+            n_atoms=int(row["n_atoms"]),
+        )
+        written += _figures(paths, f"E_f of {label}, over temperature and O2 pressure ({engine}).")
+    return written
+
+
+def write_site_figures(
+    table: pd.DataFrame,
+    stored: Stored,
+    reference: OxygenReference,
+    directory: Path,
+    suffix: str = "",
+) -> list[ReportFigure]:
+    """Draw E_f against the net charge, and along b where sites lie at boundaries.
+
+    Parameters
+    ----------
+    table
+        Vacancies with E_f.
+    stored
+        Of the table.
+    reference
+        That the table was made with.
+    directory
+        That exists.
+    suffix
+        Of the file names, where there are several tables.
+    """
+    written: list[ReportFigure] = []
+    sites = table.assign(**_site_columns(table, stored))
+    for engine, part in sites.groupby("engine", sort=False):
+        name = f"{suffix}_{engine}"
+        if part["net_charge"].notna().any():
+            paths = plot_charge(part, directory / f"net_charge{name}", reference)
+            written += _figures(paths, f"E_f against the net charge of the O removed ({engine}).")
+        at_boundary = part[part["host"].isin(part.loc[part["region"] == "boundary", "host"])]
+        for (mode, strain), rows in at_boundary.groupby(["strain_mode", "strain"], sort=False):
+            end = "" if mode == "none" else f"_{mode}_{strain:+g}"
+            paths = plot_sites_along_b(rows, directory / f"sites_b{name}{end}", reference)
+            written += _figures(paths, f"E_f and net charge of each site along b ({engine}{end}).")
+    return written
+
+
+def write_cells(
+    table: pd.DataFrame,
+    stored: Stored,
+    directory: Path,
+) -> list[Path]:
+    """Draw the cells of unstrained vacancies, the vacancy marked: at most `MAX_CELLS`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        In ``cells/`` under the directory.
+    """
+    written: list[Path] = []
+    for row in _unstrained(table).head(MAX_CELLS).to_dict("records"):
+        record = stored.vacancies.get(row["uid"])
+        position = site_position(record, stored.pristine)
+        if record is None or position is None:
+            continue
+        folder = directory / "cells"
+        folder.mkdir(exist_ok=True)
+        ordering = "" if pd.isna(row["ordering"]) else f"_{row['ordering']}"
+        stem = folder / f"{row['engine']}_{row['host']}{ordering}_{row['site']}_{row['uid'][:7]}"
+        title = f"{row['host']}  {row['site']}  {row['formation_energy_eV']:.2f} eV"
+        written += plot_cell(record.structure, position, stem, title)
+    return written
+
+
+def site_position(record: Record | None, pristine: Mapping[str, Record]) -> Any:
+    """Return the fractional coordinates that the site removed had in its pristine cell.
+
+    Parameters
+    ----------
+    record
+        A vacancy.
+    pristine
+        Pristine cells by uid.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        Shape (3,); None where the cell or the label is not there.
+    """
+    partner = pristine.get(str(record.calculation.pristine_uid)) if record else None
+    if record is None or partner is None:
+        return None
+    labels = partner.structure.site_properties.get("label", [])
+    site = record.calculation.site
+    return partner.structure.frac_coords[labels.index(site)] if site in labels else None
+
+
+def _site_columns(table: pd.DataFrame, stored: Stored) -> dict[str, list[Any]]:
+    """Return position along b (Å), state of lithiation and region of each row."""
+    columns: dict[str, list[Any]] = {"position_b_A": [], "lithiation": [], "region": []}
+    for uid, ordering in zip(table["uid"], table["ordering"], strict=True):
+        record = stored.vacancies.get(uid)
+        position = site_position(record, stored.pristine)
+        place, region = np.nan, "bulk"
+        if record is not None and position is not None:
+            cell = stored.pristine[str(record.calculation.pristine_uid)].structure
+            b = conventional_axes(cell)[1]
+            place = float((position % 1.0) @ cell.lattice.matrix @ b / np.linalg.norm(b))
+            region = "boundary" if cell.properties.get("boundary") else "bulk"
+        columns["position_b_A"].append(place)
+        columns["lithiation"].append("lithiated" if pd.isna(ordering) else "delithiated")
+        columns["region"].append(region)
+    return columns
+
+
+def _unstrained(table: pd.DataFrame) -> pd.DataFrame:
+    """Return finished unstrained vacancies, the lowest E_f first."""
+    rows = table[table["converged"] & (table["strain_mode"] == "none")]
+    return rows.dropna(subset="formation_energy_eV").sort_values("formation_energy_eV")
+
+
+def _figures(paths: Iterable[Path], caption: str) -> list[ReportFigure]:
+    """Return the SVG of a figure, with its caption."""
+    return [ReportFigure(path, caption) for path in paths if path.suffix == ".svg"]
