@@ -109,9 +109,12 @@ class OxygenReference:
         Raises
         ------
         ReferenceUnavailable
-            For a scale without a known shift, unless a shift of 0 is asked for explicitly.
+            For a scale without a known shift (a foreign functional), but for scheme O2
+            without one: ½E(O2) as it is.
         """
-        if self.shift is None or (scale not in SCALE_SHIFTS and self.shift != 0):
+        if scale not in SCALE_SHIFTS and self.scheme == "O2" and not self.shift:
+            return 0.0
+        if self.shift is None or scale not in SCALE_SHIFTS:
             return oxygen_shift(scale)
         return self.shift
 
@@ -161,6 +164,8 @@ class OxygenReference:
             return f"{self.scheme} (does not apply to energy scale {scale})"
         if self.scheme == "Li2O":
             name = f"Li2O (ΔH = {self.li2o_enthalpy:.4f} eV)"
+        elif scale not in SCALE_SHIFTS:
+            name = f"O2 (½E(O2), no shift: the overbinding of {scale} is not corrected)"
         elif shift == 0:
             name = "O2 (½E(O2), no shift)"
         else:
@@ -184,7 +189,8 @@ def chemical_potential(
         Energy scale all energies are on.
     energies : Mapping[str, float]
         eV: "O2" per molecule, "Li" per atom, "Li2O" per formula unit. All three are needed
-        for schemes "O2" and "Li2O", because the guard compares both routes; none for "user".
+        for schemes "O2" and "Li2O", because the guard compares both routes (on a foreign
+        scale O2 alone will do); none for "user".
 
     Returns
     -------
@@ -202,6 +208,9 @@ def chemical_potential(
         return reference.mu_o
     shift = reference.shift_for(scale)
     missing = [k for k in ("O2", "Li", "Li2O") if not math.isfinite(energies.get(k, math.nan))]
+    if missing and "O2" not in missing and scale not in SCALE_SHIFTS:
+        bare = mu_o_from_o2(energies["O2"], shift)
+        return bare + oxygen_thermal_term(reference.temperature, reference.pressure, "0K")
     if missing:
         raise ReferenceUnavailable(
             f"reference energies missing on scale {scale!r}: {', '.join(missing)} (both routes "

@@ -11,6 +11,7 @@ from vacancy_flows.analysis.oxygen import (
     ReferenceUnavailable,
     chemical_potential,
 )
+from vacancy_flows.analysis.routes import SCALE_SHIFTS
 
 
 def attach_pristine(table: pd.DataFrame, pristine: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +52,7 @@ def attach_references(table: pd.DataFrame, calculations: pd.DataFrame) -> pd.Dat
     -------
     pandas.DataFrame
         With columns O2, Li and Li2O (eV, NaN where missing); rows whose removed element is not
-        O need no reference and are not judged by one.
+        O need no reference and are not judged by one, those of a foreign scale need O2 only.
 
     Raises
     ------
@@ -63,8 +64,10 @@ def attach_references(table: pd.DataFrame, calculations: pd.DataFrame) -> pd.Dat
     judged = table[oxygen]
     for kind, column in REFERENCE_UIDS.items():
         found = partners(calculations, "reference", kind)
-        judged = _join(judged, column, f"{kind} reference", found, _same_functional)
-        judged = judged.rename(columns={"partner_eV": kind})
+        needs = judged["energy_scale"].isin(list(SCALE_SHIFTS)) | (kind == "O2")
+        joined = _join(judged[needs], column, f"{kind} reference", found, _same_functional)
+        judged = pd.concat([joined.rename(columns={"partner_eV": kind}), judged[~needs]])
+    judged = judged.reindex(table.index[oxygen])
     energies = judged[list(REFERENCE_UIDS)].reindex(table.index)
     result = table.assign(**{kind: energies[kind] for kind in REFERENCE_UIDS})
     result.loc[oxygen, ["converged", "reason"]] = judged[["converged", "reason"]]
@@ -108,7 +111,9 @@ def attach_mu_o(table: pd.DataFrame, reference: OxygenReference) -> pd.DataFrame
             mu_o[rows.index] = chemical_potential(reference, str(scale[0]), values)
         except ReferenceUnavailable as problem:
             unavailable[rows.index] = True
-            if not any(np.isnan(list(values.values()))):  # else the join has said it already
+            foreign = scale[0] not in SCALE_SHIFTS
+            told = np.isnan(values["O2"] if foreign else list(values.values())).any()
+            if not told:  # else the join has said what is missing
                 why[rows.index] = str(problem)
     return table.assign(
         mu_o_eV=mu_o,

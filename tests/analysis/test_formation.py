@@ -181,13 +181,20 @@ def test_free_host_is_no_partner(make):
     assert math.isnan(one(rows)["formation_energy_eV"])
 
 
-def test_foreign_scale_stays_empty_and_says_why(make):
-    rows = [row | {"energy_scale": "hse06"} for row in make.references() + make.pair("u1", 2.51)]
-    row = one(rows)
+def test_foreign_scale_takes_an_o2_run_without_shift_and_nothing_else(make):
+    foreign = [row | {"energy_scale": "hse06"} for row in make.references() + make.pair("u1", 2.51)]
+    assert one(foreign)["formation_energy_eV"] == pytest.approx(2.51)
+    row = one(foreign, OxygenReference("Li2O"))
     assert math.isnan(row["formation_energy_eV"])
     assert "hse06" in row["reason"]
     assert "own mu_O" in row["reason"]
-    assert one(rows, OxygenReference(shift=0.0))["formation_energy_eV"] == pytest.approx(2.51)
+    o2_only = [row for row in foreign if row["reference_kind"] not in ("Li", "Li2O")]
+    row = one(o2_only)
+    assert row["formation_energy_eV"] == pytest.approx(2.51)
+    assert row["converged"]
+    without = [row for row in foreign if row["kind"] != "reference"]
+    assert math.isnan(one(without)["formation_energy_eV"])
+    assert "O2 reference" in one(without)["reason"]
 
 
 def test_guard_is_not_swallowed(campaign):

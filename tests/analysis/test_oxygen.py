@@ -125,7 +125,10 @@ def test_thermal_variant_of_each_scheme_and_scale(scheme, scale, energies, varia
 def test_foreign_scale_takes_o2_without_shift_only():
     bare = chemical_potential(OxygenReference(shift=0.0, temperature=300.0), "pbesol", CHGNET)
     assert bare == pytest.approx(-4.8185 + oxygen_thermal_term(300.0, variant="0K"))
-    for reference in (OxygenReference(), OxygenReference(shift=0.1), OxygenReference("Li2O")):
+    alone = chemical_potential(OxygenReference(), "pbesol", {"O2": CHGNET["O2"]})
+    assert alone == pytest.approx(-4.8185)  # the one route there is
+    assert "not corrected" in OxygenReference().label("pbesol")
+    for reference in (OxygenReference(shift=0.1), OxygenReference("Li2O")):
         with pytest.raises(ReferenceUnavailable, match="pbesol"):
             chemical_potential(reference, "pbesol", CHGNET)
 
@@ -184,7 +187,12 @@ def test_contradictions_are_refused(arguments, message):
             "hse06",
             "user (mu_O = -4.900 eV as given; 0 K, 1 bar are labels only)",
         ),
-        (OxygenReference(), "hse06", "O2 (does not apply to energy scale hse06)"),
+        (
+            OxygenReference(),
+            "hse06",
+            "O2 (½E(O2), no shift: the overbinding of hse06 is not corrected), no thermal term",
+        ),
+        (OxygenReference("Li2O"), "hse06", "Li2O (does not apply to energy scale hse06)"),
     ],
 )
 def test_labels(reference, scale, label):
