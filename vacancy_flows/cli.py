@@ -123,6 +123,19 @@ def repair(directory: Path) -> None:
     click.echo(repair_directory(directory))
 
 
+@cli.command()
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
+def check(spec: Path | None) -> None:
+    """Say what this machine can run; with SPEC, whether it can run that campaign."""
+    from vacancy_flows.check import check_campaign, check_machine
+
+    if spec is not None:
+        click.echo(check_campaign(spec))
+        return
+    for finding in check_machine():
+        click.echo(finding)
+
+
 def main() -> None:
     """Run the command line; nothing a user types ends in a traceback."""
     try:
