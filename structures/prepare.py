@@ -57,8 +57,12 @@ def supercell_matrix(spec: Any) -> np.ndarray:
         raise ValueError(
             f"A supercell is three integers or a 3×3 matrix of them, not {short(spec)}."
         )
-    if max(abs(int(value)) for value in flat) > MAX_ATOMS:
-        raise ValueError(f"The supercell {short(spec)} is absurdly large: give small integers.")
+    largest = max(abs(int(value)) for value in flat)
+    if largest > MAX_ATOMS:
+        raise ValueError(
+            f"The supercell {short(spec)} is absurdly large: with an entry of {largest} it would "
+            f"be {largest} cells or more, each of at least one atom; give small integers."
+        )
     if not any(isinstance(row, list) for row in rows):
         if min(flat) < 1:
             raise ValueError(f"The supercell {short(spec)} must be three integers of at least 1.")

@@ -72,12 +72,45 @@ def build(spec: Path, directory: Path) -> None:
 @click.option("-d", "--directory", required=True, type=_Place(path_type=Path), help="For results.")
 @click.option("--workers", type=click.IntRange(1, 512), default=1, help="Processes.")
 @click.option("--dry-run", is_flag=True, help="Only say what is not calculated yet.")
-@click.option("--db", "location", help="Results database: postgresql://...; else DIR/results.db.")
+@click.option(
+    "--db",
+    "location",
+    type=_Place(),
+    help="Results database: postgresql://... or a file; else DIR/results.db.",
+)
 def run(spec: Path, directory: Path, workers: int, dry_run: bool, location: str | None) -> None:
     """Run a campaign here, from where it stands; start it again to go on."""
     from vacancy_flows.commands import run_here
 
     sys.exit(run_here(spec, directory, workers, dry_run=dry_run, location=location))
+
+
+@cli.command()
+@click.argument("places", metavar="DIR...", nargs=-1, required=True, type=_Place(path_type=Path))
+@click.option("--db", "location", required=True, type=_Place(), help="results.db, made if need be.")
+@click.option(
+    "--pristine",
+    multiple=True,
+    type=_Place(path_type=Path),
+    help="DIR of a pristine cell, where several are possible; may be repeated.",
+)
+@click.option("--mu-o", type=float, help="mu_O for the E_f that are printed, eV per O atom.")
+@click.option("--allow-mismatch", is_flag=True, help="Flag rows whose settings differ.")
+def ingest(
+    places: tuple[Path, ...],
+    location: str,
+    pristine: tuple[Path, ...],
+    mu_o: float | None,
+    allow_mismatch: bool,
+) -> None:
+    """Store finished VASP runs: every vasprun.xml(.gz) under DIR, vacancies with their cells.
+
+    Runs of earlier calls are paired with new ones. Without references mu_O and E_f stay empty
+    until they are ingested, or `query --mu-o` gives a value.
+    """
+    from vacancy_flows.ingest.command import ingest_here
+
+    sys.exit(ingest_here(places, location, pristine, mu_o, allow=allow_mismatch))
 
 
 @cli.command()
@@ -93,7 +126,8 @@ def run(spec: Path, directory: Path, workers: int, dry_run: bool, location: str 
 def query(database: str, selection: str, style: str, **reference: Any) -> None:
     """Show vacancies of a results database, e.g. host=Li2MnO3,strain>0.02.
 
-    Without options each row has the oxygen reference of its campaign. A selection on
+    Without options each row has the oxygen reference of its campaign; an option changes
+    what it names and nothing else. A selection on
     `kind` (pristine, host, candidate, reference, vacancy) shows calculations as stored.
     """
     from vacancy_flows.reading import query_database

@@ -13,6 +13,7 @@ from vacancy_flows.campaign import Campaign
 from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import get_engine
+from vacancy_flows.errors import InputError
 from vacancy_flows.location import is_url, writer_lock
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
@@ -74,21 +75,20 @@ def run_here(
     engine = get_engine(campaign.engine, campaign.settings)
     engine.check()
     plans = plan_hosts(campaign, engine)  # everything is checked before a file is made
-    place = directory / "results.db" if location is None else location
+    place = _place(directory, location)
     if dry_run:
         there = is_url(place) or Path(place).exists()
         earlier = ResultsDatabase.open(place) if there else None
         click.echo(cost_text(campaign, engine, plans, workers, earlier))
         return 0
-    if is_url(place):
-        open_results(place)  # a server that does not answer is named before a folder is made
+    open_results(place)  # what is no database is named before a folder is made
     make_directory(directory, "-d", _FILES, _FOLDERS)
     rawstore.has_documents(directory)  # refuses another file
     progress = Progress(_say, workers)
     with ExitStack() as locks:
         locks.enter_context(WriterLock(directory / "results.db"))  # for the raw documents
-        if location is not None:
-            locks.enter_context(writer_lock(location))
+        if place != directory / "results.db":
+            locks.enter_context(writer_lock(place))
         database = open_results(place)
         report = run_campaign(campaign, engine, database, directory, workers, progress)
         reused = f", {progress.reused} were there" if progress.reused else ""
@@ -99,11 +99,32 @@ def run_here(
     return 1 if report.failures else 0
 
 
+def _place(directory: Path, location: str | Path | None) -> str | Path:
+    """Return where the rows go: a server's URL, or a file in a folder that exists."""
+    own = directory / "results.db"
+    if location is None or is_url(location):
+        return own if location is None else location
+    if "://" in str(location):
+        raise InputError(
+            "is no server this can write to: give postgresql://... or the path of a file",
+            file=str(location),
+            key="--db",
+        )
+    path = Path(location)
+    if path.resolve() == own.resolve():
+        return own
+    if path.is_dir() or not path.parent.is_dir():
+        problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+        raise InputError(f"{problem}: name a file for the results", file=path, key="--db")
+    return path
+
+
 def open_results(location: str | Path) -> ResultsDatabase:
     """Return a results database to write to; a file is made with the first row."""
-    if is_url(location) or (Path(location).exists() and Path(location).stat().st_size):
+    path = None if is_url(location) else Path(location)
+    if path is None or (path.is_file() and path.stat().st_size):
         return ResultsDatabase.open(location)
-    return ResultsDatabase(location)  # of nothing, or of a run killed before its first row
+    return ResultsDatabase(path)  # of nothing, or of a run killed before its first row
 
 
 def write_results(

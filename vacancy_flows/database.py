@@ -7,7 +7,7 @@ oxygen reference never needs another calculation and no row can go stale.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +146,24 @@ class ResultsDatabase:
                 if row is not None:
                     self._use(row, record)
 
-    def supersede(self, campaign: str) -> None:
+    def set_uses(self, uses: Mapping[str, list[Use]]) -> None:
+        """Say who uses rows, by uid, instead of what was known."""
+        with self._db:
+            for uid, found in uses.items():
+                row = self._row(uid)
+                if row is not None:
+                    self._update(row, pairs_of(found))
+
+    def supersede(self, campaign: str) -> int:
         """Take a campaign's name off all rows: its settings have changed.
 
         Rows that no other campaign uses stay, marked ``superseded``, until `use` says that
         they belong to a campaign again.
+
+        Returns
+        -------
+        int
+            Number of rows that had its name.
         """
         found = [
             pairs
@@ -162,6 +175,7 @@ class ResultsDatabase:
                 row = self._row(pairs["uid"])
                 kept = [use for use in uses_of(pairs) if use.campaign != campaign]
                 self._update(row, pairs_of(kept))
+        return len(found)
 
     def records(self) -> Iterator[Record]:
         """Yield every record."""

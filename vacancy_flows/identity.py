@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Structure
 
+from vacancy_flows.structures import conventional_axes
+
 RECORD_FORMAT = 1
 _GRID = 1e4  # coordinates enter to 1e-4
 # Cell boundaries of the rounding are moved off the multiples of 1/2 that simple fractional
@@ -47,7 +49,8 @@ def root_uid(structure: Structure) -> str:
     """Return the identity of a built, labelled host before any relaxation.
 
     Lattice vectors (Å, with their orientation) and fractional coordinates enter to 1e-4,
-    with the label and species of every site, in the order of the labels.
+    with the label and species of every site, in the order of the labels; so do the axes that
+    strain refers to where they are not the lattice vectors.
     """
     sites = sorted(
         [
@@ -57,8 +60,13 @@ def root_uid(structure: Structure) -> str:
         ]
         for site in structure
     )
-    lattice = np.floor(structure.lattice.matrix * _GRID + 0.5 + _OFFSET).astype(int).tolist()
-    return digest([RECORD_FORMAT, "root", lattice, sites])
+    lattice = _grid(structure.lattice.matrix)
+    axes = _grid(conventional_axes(structure))
+    return digest([RECORD_FORMAT, "root", lattice, sites, *([] if axes == lattice else [axes])])
+
+
+def _grid(matrix: np.ndarray) -> Any:
+    return np.floor(matrix * _GRID + 0.5 + _OFFSET).astype(int).tolist()
 
 
 def rounded(array: Any, decimals: int = 8) -> Any:

@@ -7,6 +7,7 @@ before (``from: built``) or after (``from: relaxed``) the relaxation of the host
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from pymatgen.core import Structure
@@ -75,6 +76,7 @@ def after(plan: HostPlan, record: Record) -> list[Calculation]:
         Orderings, strained pristine cells, or vacancies.
     """
     kind = record.calculation.kind
+    record = _own(plan, record)
     if kind == "pristine":
         return _vacancies(plan, record)
     if kind not in ("host", "candidate"):
@@ -85,6 +87,18 @@ def after(plan: HostPlan, record: Record) -> list[Calculation]:
     return [
         pristine_calculation(plan, record.calculation, structure, point) for point in plan.strains
     ]
+
+
+def _own(plan: HostPlan, record: Record) -> Record:
+    """Return a record with the properties of this plan's root: axes, oxidation states.
+
+    Another host may have calculated it first, whose strain refers to other axes.
+    """
+    structure = record.structure.copy()
+    structure.properties = deepcopy(plan.root.properties)
+    return record.model_copy(
+        update={"result": record.result.model_copy(update={"structure": structure})}
+    )
 
 
 def ranked(candidates: list[Record]) -> list[Record]:

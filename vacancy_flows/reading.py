@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.outputs import to_csv
-from vacancy_flows.selection import Condition, parse_selection, select
+from vacancy_flows.selection import Condition, parse_selection
 from vacancy_flows.tables import SUPERSEDED, calculations_table, vacancy_tables
 
 
@@ -38,13 +39,13 @@ def query_database(path: str | Path, selection: str, style: str, options: dict[s
         For unknown columns and references that do not fit.
     """
     database = ResultsDatabase.open(path)
-    reference = reference_of(options)
+    adapt = adaptation(options)
     terms = parse_selection(selection)
     kinds = [term for term in terms if term[0] == "kind"]
     if any(term != ("kind", "=", "vacancy") for term in kinds):
-        found = select(calculations_table(database), terms)
+        found = calculations_table(database, terms)
         return _formatted(database, found, style, [])
-    tables = vacancy_tables(database, reference, [term for term in terms if term not in kinds])
+    tables = vacancy_tables(database, adapt, [term for term in terms if term not in kinds])
     notes = _hidden(database, terms)
     for used, table in tables:
         scales = sorted(table["energy_scale"].dropna().unique())
@@ -77,7 +78,7 @@ def report_database(
     from vacancy_flows.reporting import report_tables
 
     database = ResultsDatabase.open(path)
-    tables = vacancy_tables(database, reference_of(options), selection)
+    tables = vacancy_tables(database, adaptation(options), selection)
     make_directory(directory, "-o")
     return report_tables(database, tables, directory, "Oxygen vacancies")
 
@@ -90,30 +91,42 @@ def _hidden(database: ResultsDatabase, terms: list[Condition]) -> list[str]:
     return [f"{number} vacancies of earlier settings are not shown: select {SUPERSEDED}=True"]
 
 
-def reference_of(options: dict[str, Any]) -> OxygenReference | None:
-    """Return the oxygen reference of command-line options, None where none is given.
+def adaptation(options: Mapping[str, Any]) -> Callable[[OxygenReference], OxygenReference] | None:
+    """Return what command-line options make of a campaign's oxygen reference, None if nothing.
+
+    Only what was typed changes: ``--temperature`` alone keeps scheme and pressure.
 
     Raises
     ------
     InputError
-        Where they contradict each other.
+        Where the options contradict each other.
     """
-    scheme, mu_o = options.get("oxygen_scheme"), options.get("mu_o")
-    if all(value is None for value in options.values()):
+    given = {name: value for name, value in options.items() if value is not None}
+    if not given:
         return None
-    if mu_o is not None and scheme not in (None, "user"):
-        raise InputError(f"--mu-o is your own mu_O: leave out {scheme}", key="--oxygen-scheme")
+    mu_o = given.get("mu_o")
+    if mu_o is not None and given.get("oxygen_scheme") not in (None, "user"):
+        problem = f"--mu-o is your own mu_O: leave out {given['oxygen_scheme']}"
+        raise InputError(problem, key="--oxygen-scheme")
     if mu_o is not None and not math.isfinite(mu_o):
         raise InputError("must be a number", key="--mu-o")
-    try:
-        return OxygenReference(
-            scheme="user" if mu_o is not None else scheme or "O2",
-            temperature=options.get("temperature") or 0.0,
-            pressure=1.0 if options.get("pressure") is None else options["pressure"],
-            mu_o=mu_o,
-        )
-    except ValueError as error:
-        raise InputError(str(error), key="oxygen reference") from None
+
+    def adapt(own: OxygenReference) -> OxygenReference:
+        scheme = "user" if mu_o is not None else given.get("oxygen_scheme", own.scheme)
+        try:
+            return OxygenReference(
+                scheme=scheme,
+                temperature=given.get("temperature", own.temperature),
+                pressure=given.get("pressure", own.pressure),
+                mu_o=(own.mu_o if mu_o is None else mu_o) if scheme == "user" else None,
+                shift=own.shift if scheme == "O2" else None,
+                li2o_enthalpy=own.li2o_enthalpy,
+            )
+        except ValueError as error:
+            raise InputError(str(error), key="oxygen reference") from None
+
+    adapt(OxygenReference(scheme="user", mu_o=0.0))  # T and p are checked before a table is read
+    return adapt
 
 
 def _formatted(database: ResultsDatabase, table: pd.DataFrame, style: str, notes: list[str]) -> str:

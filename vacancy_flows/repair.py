@@ -12,6 +12,7 @@ from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.rawstore import RawStore
+from vacancy_flows.uses import claimed
 
 _FILES = ("results.db", "results.db.new", "results.db.old", "results.db.writer", *rawstore.FILES)
 
@@ -54,9 +55,11 @@ def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
         raise _nothing(directory)
     rebuilt = ResultsDatabase(fresh)
     number = rebuilt.add(records)
+    rebuilt.set_uses({r.uid: claimed(descriptions, r.calculation) for r in records})
     for name, description in descriptions.items():
-        # Which rows its present settings gave is lost: the next run finds them again.
-        kept = {key: value for key, value in description.items() if key != "settings"}
+        # Without the uses, which rows the present settings gave is for the next run to find.
+        gone = {"uses"} if "uses" in description else {"settings"}
+        kept = {key: value for key, value in description.items() if key not in gone}
         rebuilt.describe_campaign(name, kept)
     named = {record.calculation.campaign for record in records} - {""}
     return number, sorted(named - descriptions.keys())

@@ -14,7 +14,7 @@ from vacancy_flows.campaign import Campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine
 from vacancy_flows.guard import mu_o_of
-from vacancy_flows.identity import digest
+from vacancy_flows.ledger import Ledger, describe
 from vacancy_flows.plan import HostPlan, after, rank, ranked, start
 from vacancy_flows.planning import plan_hosts, plan_references
 from vacancy_flows.pool import Workers
@@ -95,6 +95,7 @@ class CampaignRun:
         self._waiting: dict[str, list[tuple[Calculation, Then]]] = {}
         self._used: list[Record] = []
         self._references: dict[str, Record] = {}
+        self.ledger = Ledger(campaign.name, database, raw, progress.say)
 
     def run(self) -> Report:
         """Calculate what is not there yet and return what happened.
@@ -105,10 +106,19 @@ class CampaignRun:
             Where the oxygen reference does not fit the energy scale (after the references).
         """
         plans = plan_hosts(self.campaign, self.engine)
-        # First of all: what a kill leaves behind must show the campaign's own reference.
-        self._describe(describe(self.campaign, self.engine, plans))
         self.progress.expect(self.campaign, self.engine, plans)
-        adopt(self.database, self.raw)
+        self.ledger.adopt()
+        self.ledger.begin(describe(self.campaign, self.engine, plans))
+        if not plan_references(self.campaign, self.engine):
+            self.ledger.settle()
+        try:
+            self._calculate(plans)
+        finally:
+            self._write_uses()
+            self.ledger.keep()
+        return self.report
+
+    def _calculate(self, plans: list[HostPlan]) -> None:
         for reference in plan_references(self.campaign, self.engine):
             self._want(reference, self._reference_done)
         for plan in plans:
@@ -118,15 +128,6 @@ class CampaignRun:
                 self.workers.start(heapq.heappop(self._queue)[2])
             for outcome in self.workers.finished():
                 self._store(outcome)
-        self._write_uses()
-        return self.report
-
-    def _describe(self, description: dict[str, object]) -> None:
-        name = self.campaign.name
-        if self.database.campaigns.get(name, {}).get("settings") != description["settings"]:
-            self.database.supersede(name)
-        self.database.describe_campaign(name, description)
-        self.raw.describe(name, description)
 
     def _want(self, calculation: Calculation, then: Then) -> None:
         """See that a calculation is done, here or earlier, and go on with its record."""
@@ -168,7 +169,7 @@ class CampaignRun:
         then(own)
 
     def _write_uses(self) -> None:
-        self.database.use(self._used)
+        self.ledger.use(self._used)
         self._used.clear()
 
     def _all(self, plan: HostPlan, calculations: list[Calculation]) -> None:
@@ -232,21 +233,8 @@ class CampaignRun:
         reference = self.campaign.oxygen_reference
         scale = self.engine.energy_scale
         mu_o = mu_o_of(reference, scale, self._references, file=self.campaign.path)
+        self.ledger.settle()
         self.progress.say(f"mu_O = {mu_o:.3f} eV, {reference.reference().label(scale)}")
-
-
-def adopt(database: ResultsDatabase, raw: RawStore) -> int:
-    """Take records into the database whose documents were stored, but no row.
-
-    That is what a kill between the two leaves behind.
-
-    Returns
-    -------
-    int
-        Number of rows added.
-    """
-    missing = raw.uids() - database.uids()
-    return database.add(raw.records(missing)) if missing else 0
 
 
 def run_campaign(  # noqa: PLR0917
@@ -280,18 +268,3 @@ def run_campaign(  # noqa: PLR0917
         pool.close()
         raw.close()
     return report
-
-
-def describe(campaign: Campaign, engine: Engine, plans: list[HostPlan]) -> dict[str, object]:
-    """Return what a reader of the database needs to show a campaign's own numbers.
-
-    ``settings`` is a hash of everything that calculations follow from: where it changes, the
-    rows of before are no longer the campaign's.
-    """
-    chosen = campaign.model_dump(mode="json", exclude={"name", "oxygen_reference"})
-    return {
-        "engine": campaign.engine,
-        "oxygen_reference": campaign.oxygen_reference.model_dump(),
-        "predict": campaign.predictions,
-        "settings": digest([chosen, engine.fingerprint(), [plan.root_uid for plan in plans]]),
-    }

@@ -11,13 +11,12 @@ from vacancy_flows.engines import Engine
 from vacancy_flows.plan import HostPlan, after, rank, start
 from vacancy_flows.planning import expected_calculations, plan_references
 from vacancy_flows.progress import duration
-from vacancy_flows.schemas import Calculation, Record
 
 
 def finished_calculations(
     campaign: Campaign, engine: Engine, plans: Sequence[HostPlan], database: ResultsDatabase
-) -> Counter[str]:
-    """Count the calculations of a campaign that are stored, by kind; shared ones once.
+) -> dict[str, Counter[str]]:
+    """Count the calculations of a campaign that are stored.
 
     Parameters
     ----------
@@ -25,24 +24,28 @@ def finished_calculations(
         Of the campaign.
     database
         To look into; nothing is written.
+
+    Returns
+    -------
+    dict
+        By host, number of each kind; what hosts share counts for each. References are under
+        the empty name.
     """
-    kinds: dict[str, str] = {}
-
-    def stored(calculations: list[Calculation]) -> list[Record]:
-        pairs = [(c, record) for c in calculations if (record := database.get(c.uid))]
-        kinds.update({c.uid: c.kind for c, _ in pairs})
-        return [record.described_by(c) for c, record in pairs]
-
-    stored(plan_references(campaign, engine))
+    counts: dict[str, Counter[str]] = {"": Counter()}
+    for reference in plan_references(campaign, engine):
+        counts[""][reference.kind] += database.get(reference.uid) is not None
     for plan in plans:
+        counts[plan.host] = found = Counter[str]()
         level = start(plan)
         while level:
-            records = stored(level)
+            pairs = [(c, record) for c in level if (record := database.get(c.uid))]
+            found.update(c.kind for c, _ in pairs)
+            records = [record.described_by(c) for c, record in pairs]
             if level[0].kind == "candidate":
                 records = rank(plan, records) if len(records) == len(level) else []
             converged = [record for record in records if record.result.converged]
             level = [follower for record in converged for follower in after(plan, record)]
-    return Counter(kinds.values())
+    return counts
 
 
 def cost_text(
@@ -63,23 +66,24 @@ def cost_text(
     database
         Of an earlier run, whose finished calculations are not done again.
     """
-    there = finished_calculations(campaign, engine, plans, database) if database else Counter()
-    left = dict(there)
-    kinds = Counter({"reference": len(plan_references(campaign, engine))})
+    there = finished_calculations(campaign, engine, plans, database) if database else {}
+    expected = Counter({"reference": len(plan_references(campaign, engine))})
+    left = Counter(expected) - there.get("", Counter())
     seconds: float | None = 0.0
     for plan in plans:
-        for kind, number in expected_calculations(plan).items():
-            kinds[kind] += number
-            new = max(0, number - left.get(kind, 0))
-            left[kind] = max(0, left.get(kind, 0) - number)
+        kinds = Counter(expected_calculations(plan))
+        expected += kinds
+        rest = kinds - there.get(plan.host, Counter())
+        left += rest
+        for kind, number in rest.items():
             cost = engine.seconds(len(plan.root), kind)
-            seconds = None if seconds is None or cost is None else seconds + new * cost
-    listed = ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
+            seconds = None if seconds is None or cost is None else seconds + number * cost
+    listed = ", ".join(f"{number} {kind}" for kind, number in expected.items() if number)
+    text = f"campaign {campaign.name}: about {expected.total()} calculations ({listed}), "
+    finished = sum(count.total() for count in there.values())
+    if finished:
+        text += f"{finished} of them finished, "
+    if not left:
+        return f"{text}nothing to calculate"
     time = "unknown time" if seconds is None else f"{duration(seconds / workers)} estimated"
-    done = f"{there.total()} of them finished, " if there else ""
-    if there.total() >= kinds.total():
-        time = "nothing to calculate"
-    return (
-        f"campaign {campaign.name}: about {kinds.total()} calculations ({listed}), "
-        f"{done}{time} on {workers} worker(s); sites are those of the unrelaxed cells"
-    )
+    return f"{text}{time} on {workers} worker(s); sites are those of the unrelaxed cells"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from vacancy_flows.uses import SEPARATOR, Use
 Tables = list[tuple[OxygenReference, pd.DataFrame]]
 """Tables of vacancies, each with the oxygen reference it was made with."""
 
+Adaptation = Callable[[OxygenReference], OxygenReference]
+"""What is made of a campaign's own oxygen reference."""
 SUPERSEDED = "superseded"
 """What a selection asks for to see rows of earlier settings of a campaign."""
 _OF_USE = {
@@ -42,7 +44,7 @@ _OF_REFERENCE = (
 
 def vacancy_tables(
     database: ResultsDatabase,
-    reference: OxygenReference | None = None,
+    reference: OxygenReference | Adaptation | None = None,
     selection: str | list[Condition] = "",
 ) -> Tables:
     """Return the vacancies of a database with E_f, one table per oxygen reference.
@@ -52,7 +54,8 @@ def vacancy_tables(
     database
         To read.
     reference
-        For all rows; where None each row takes that of the campaign it was made for.
+        For all rows, or what is made of each campaign's own; where None each row takes that
+        of the campaign it was made for.
     selection
         In ASE's syntax, or as `vacancy_flows.selection.parse_selection` returns it.
         ``superseded=True`` asks for rows of earlier settings, which no campaign uses any
@@ -67,21 +70,24 @@ def vacancy_tables(
     Raises
     ------
     InputError
-        Where the selection is not understood, or the reference does not fit the energy
-        scale (the guard of the references).
+        Where the selection is not understood, or a reference given here does not fit the
+        energy scale (the guard of the references). A campaign's own that does not fit leaves
+        its rows without E_f and says why, so that the others can be read.
     """
     terms = parse_selection(selection) if isinstance(selection, str) else selection
     old = any(truth(*term) for term in terms if term[0] == SUPERSEDED)
     terms = [term for term in terms if term[0] != SUPERSEDED]
     calculations = database.vacancies(typed(terms, NUMERIC_COLUMNS))
-    used = _uses(calculations, superseded=old)
-    own = _references(database.campaigns)
-    default = reference or OxygenReference()
-    chosen = [reference or own.get(use.campaign, default) for use in used["use"]]
+    used = _uses(calculations[calculations["kind"] == "vacancy"], superseded=old)
+    campaigns = _references(database.campaigns)
+    wanted = {name: _chosen(reference, own) for name, own in campaigns.items()}
+    default = _chosen(reference, OxygenReference())
+    chosen = [wanted.get(use.campaign, default) for use in used["use"]]
     tables = []
     for choice in dict.fromkeys(chosen):
         part = used[[found == choice for found in chosen]]
-        table = _once(select(_table(calculations, part, choice), terms))
+        made = _table(calculations, part, choice, refuse=reference is not None)
+        table = _once(select(made, terms))
         if not table.empty:
             tables.append((choice, table))
     return tables or [(default, select(_table(calculations, used[:0], default), terms))]
@@ -111,9 +117,21 @@ def with_reference(
     return result
 
 
-def calculations_table(database: ResultsDatabase) -> pd.DataFrame:
-    """Return every calculation as it is stored, references per unit."""
-    return database.table()[[*CALCULATION_COLUMNS, "campaign"]]
+def calculations_table(database: ResultsDatabase, terms: list[Condition]) -> pd.DataFrame:
+    """Return calculations of any kind as they are stored, references per unit.
+
+    Parameters
+    ----------
+    database
+        To read.
+    terms
+        Of a selection; a row is found under the names of each of its uses.
+    """
+    stored = database.table()
+    old = any(truth(*term) for term in terms if term[0] == SUPERSEDED)
+    used = _uses(stored, superseded=old)
+    table = _named(stored[[*CALCULATION_COLUMNS, "campaign"]], used)
+    return _once(select(table, [term for term in terms if term[0] != SUPERSEDED]))
 
 
 def campaign_table(
@@ -141,7 +159,7 @@ def campaign_table(
     calculations = database.table()
     wanted = calculations["uid"].isin(list(uids)) | (calculations["kind"] == "reference")
     calculations = calculations[wanted]
-    used = _uses(calculations)
+    used = _uses(calculations[calculations["kind"] == "vacancy"])
     mine = [use.campaign == campaign and use.host in order for use in used["use"]]
     return _sorted(_table(calculations, used[np.array(mine, dtype=bool)], reference), order)
 
@@ -163,24 +181,45 @@ def _sorted(table: pd.DataFrame, hosts: Sequence[str]) -> pd.DataFrame:
 
 
 def _uses(calculations: pd.DataFrame, *, superseded: bool = False) -> pd.DataFrame:
-    """Return uid and use of every vacancy, one row per use."""
-    vacancies = calculations[calculations["kind"] == "vacancy"]
+    """Return uid and use of every calculation, one row per use."""
     if superseded:
         columns = ["host", "ordering", "ordering_energy_eV"]
-        gone = vacancies[np.array([not uses for uses in vacancies["uses"]], dtype=bool)]
+        gone = calculations[np.array([not uses for uses in calculations["uses"]], dtype=bool)]
         names = gone[columns].astype(object).where(gone[columns].notna(), None)
         old = [Use("", *row) for row in names.itertuples(index=False)]
         return pd.DataFrame({"uid": gone["uid"], "use": old})
-    pairs = zip(vacancies["uid"], vacancies["uses"], strict=True)
+    pairs = zip(calculations["uid"], calculations["uses"], strict=True)
     return pd.DataFrame([(uid, use) for uid, uses in pairs for use in uses], columns=["uid", "use"])
 
 
+def _chosen(
+    reference: OxygenReference | Adaptation | None, own: OxygenReference
+) -> OxygenReference:
+    if reference is None or isinstance(reference, OxygenReference):
+        return reference or own
+    return reference(own)
+
+
 def _table(
-    calculations: pd.DataFrame, used: pd.DataFrame, reference: OxygenReference
+    calculations: pd.DataFrame,
+    used: pd.DataFrame,
+    reference: OxygenReference,
+    *,
+    refuse: bool = True,
 ) -> pd.DataFrame:
-    """Return a row of E_f for every use, under its names."""
+    """Return a row of E_f for every use, under its names; without E_f where it is refused."""
     wanted = calculations["uid"].isin(used["uid"]) | (calculations["kind"] != "vacancy")
-    found = _formation(calculations[wanted], reference)
+    try:
+        found = _formation(calculations[wanted], reference)
+    except InputError as error:
+        if refuse:
+            raise
+        found = _refused(calculations[wanted], reference, str(error))
+    return _named(found, used)
+
+
+def _named(found: pd.DataFrame, used: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for every use, under its names."""
     table = found.set_index("uid", drop=False).loc[list(used["uid"])].reset_index(drop=True)
     for name, column in _OF_USE.items():
         values = pd.Series([getattr(use, name) for use in used["use"]], dtype=object)
@@ -196,6 +235,16 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
     names = groups.agg(lambda found: SEPARATOR.join(dict.fromkeys(filter(None, found))))
     kept = table[first].reset_index(drop=True)
     return kept.assign(campaign=kept["uid"].map(names))
+
+
+def _refused(calculations: pd.DataFrame, reference: OxygenReference, reason: str) -> pd.DataFrame:
+    """Return the vacancies without E_f, for a reason."""
+    labels = OxygenReference(
+        scheme="user", temperature=reference.temperature, pressure=reference.pressure, mu_o=0.0
+    )
+    found = _formation(calculations, labels)
+    nothing = {"mu_o_eV": np.nan, "formation_energy_eV": np.nan, "converged": False}
+    return found.assign(oxygen_scheme=reference.scheme, reason=reason, **nothing)
 
 
 def _formation(calculations: pd.DataFrame, reference: OxygenReference) -> pd.DataFrame:

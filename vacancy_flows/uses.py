@@ -79,6 +79,28 @@ def uses_of(pairs: Mapping[str, Any]) -> list[Use]:
     return [Use(pairs.get("campaign", ""), pairs.get("host", ""), pairs.get("ordering"), energy)]
 
 
+def claimed(descriptions: Mapping[str, Mapping[str, Any]], calculation: Calculation) -> list[Use]:
+    """Return who uses a calculation, by what campaigns wrote beside the raw documents.
+
+    Parameters
+    ----------
+    descriptions
+        By campaign, of `vacancy_flows.rawstore.RawStore.descriptions`; ``uses`` maps a uid to
+        texts of uses.
+    calculation
+        As it is stored. Where its own campaign wrote no uses (a jobflow manager did the
+        work), it is taken at its word.
+    """
+    found = [
+        Use.parse(text)
+        for description in descriptions.values()
+        for text in description.get("uses", {}).get(calculation.uid, ())
+    ]
+    if "uses" not in descriptions.get(calculation.campaign, {}):
+        return with_use(found, Use.of(calculation))
+    return found
+
+
 def with_use(uses: Iterable[Use], new: Use) -> list[Use]:
     """Return uses with one more, which replaces that of the same campaign and host.
 
@@ -89,7 +111,9 @@ def with_use(uses: Iterable[Use], new: Use) -> list[Use]:
         if (use.campaign, use.host) == (new.campaign, new.host):
             found[position] = use if new.ordering is None else new
             return found
-    return [*(use for use in found if use.campaign), new] if new.campaign else found
+    if not new.campaign:
+        return found or [new]
+    return [*(use for use in found if use.campaign), new]
 
 
 def pairs_of(uses: list[Use]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def calculate(calculation: Calculation, engine: Engine) -> Outcome:
     store = memory_store()
     flow = CalculationMaker(engine=engine).make(calculation)
     last = flow.jobs[-1].uuid
+    logging.getLogger("ase.utils").setLevel(logging.CRITICAL)  # line searches that we go on from
     try:
         with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
             warnings.simplefilter("ignore")  # of torch and pymatgen, about themselves

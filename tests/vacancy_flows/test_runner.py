@@ -21,9 +21,11 @@ from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines.ase_relax import AseEngineRelaxMaker
 from vacancy_flows.errors import EngineError
 from vacancy_flows.lock import WriterLock
+from vacancy_flows.planning import plan_hosts
 from vacancy_flows.progress import Progress
 from vacancy_flows.rawstore import RawStore
 from vacancy_flows.runner import run_campaign
+from vacancy_flows.structures import built_in_host, prepare_host
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib")
 
@@ -456,6 +458,98 @@ def test_other_settings_in_the_same_directory_replace_what_is_shown(copy, tools,
     assert "0 calculated, 16 were there" in again.err
     shown = command("query", database, "--format", "csv").out
     assert set(pd.read_csv(io.StringIO(shown)).uid) == set(before.uid)
+
+
+def test_rows_of_earlier_settings_stay_hidden_whatever_was_lost(copy, tools, tmp_path, command):
+    """A row lost before the settings changed, the whole file lost, another database."""
+    database = copy.directory / "results.db"
+    forget_row(
+        copy.directory, uid_of(copy.directory, kind="vacancy", host="P", strain=0.02, site="O-8j-1")
+    )
+    hosts = [{**tools.strained, "strain": []}]
+    spec = tools.write(tmp_path / "changed.yaml", {**tools.small, "hosts": hosts})
+
+    def shown(place):
+        return set(pd.read_csv(io.StringIO(command("query", place, "--format", "csv").out)).uid)
+
+    assert "0 calculated" in command("run", spec, "-d", copy.directory).err
+    own = set(pd.read_csv(copy.directory / "vacancies.csv").uid)
+    assert len(own) == 2
+    assert shown(database) == own
+    database.unlink()
+    assert command("run", spec, "-d", copy.directory).status == 0
+    assert shown(database) == own
+    other = tmp_path / "other.db"
+    assert command("run", spec, "-d", copy.directory, "--db", other).status == 0
+    assert shown(other) == own
+    assert "rebuilt" in command("repair", copy.directory).out
+    assert shown(database) == own
+    assert ResultsDatabase(database).superseded == 4
+
+
+def test_repair_keeps_the_names_of_every_campaign(copy, tools, tmp_path, command):
+    host = {**tools.strained, "name": "Q", "strain": []}
+    spec = tools.write(tmp_path / "second.yaml", {**tools.small, "name": "b", "hosts": [host]})
+    assert command("run", spec, "-d", copy.directory).status == 0
+    (copy.directory / "results.db").unlink()
+    assert command("repair", copy.directory).status == 0
+    table = ResultsDatabase(copy.directory / "results.db").table()
+    shared = table[table.campaign == "small;b"]
+    assert len(shared) == 7
+    answer = command("query", copy.directory / "results.db", "host=Q", "--format", "csv")
+    assert set(pd.read_csv(io.StringIO(answer.out)).site) == {"O-4i-1", "O-8j-1"}
+
+
+def test_a_reference_that_is_refused_does_not_replace_the_one_before(
+    copy, tools, tmp_path, command
+):
+    reference = {"scheme": "O2", "li2o_enthalpy": -5.6}
+    content = {**tools.small, "oxygen_reference": reference}
+    spec = tools.write(tmp_path / "refused.yaml", content)
+    before = command("query", copy.directory / "results.db", "--format", "csv").out
+    assert command("run", spec, "-d", copy.directory).status == 2
+    assert command("query", copy.directory / "results.db", "--format", "csv").out == before
+
+
+def test_hosts_whose_strain_has_other_axes_are_hosts_of_their_own(tools, tmp_path, chgnet):
+    """A file of the built-in primitive cell, whose a is not the conventional a."""
+    host12 = prepare_host(built_in_host("Li2MnO3", "primitive"))
+    host12.to(tmp_path / "cell.vasp", fmt="poscar")
+    strain = {"mode": "uniaxial-a", "values": [0.06]}
+    built = {**tools.strained, "strain": strain}
+    file = {"name": "F", "structure": "cell.vasp", "strain": strain}
+    content = {**tools.small, "hosts": [built, file]}
+    campaign = load_campaign(tools.write(tmp_path / "axes.yaml", content))
+    plans = plan_hosts(campaign, chgnet)
+    assert plans[0].root_uid != plans[1].root_uid
+
+
+@pytest.mark.parametrize(
+    ("location", "problem"),
+    [
+        ("", "--db: is empty"),
+        ("foo://bar", "is no server this can write to"),
+        ("no/such/x.db", "is in a folder that does not exist"),
+        (".", "is a folder"),
+        ("spec", "is not a results database"),
+    ],
+)
+def test_a_place_that_is_no_database_is_refused_before_anything_is_made(
+    location, problem, finished, command, tmp_path
+):
+    place = finished.spec if location == "spec" else location
+    answer = command("run", finished.spec, "-d", tmp_path / "new", "--db", place)
+    assert answer.status == 2
+    assert problem in answer.err
+    assert not (tmp_path / "new").exists()
+    assert not finished.spec.with_name("small.yaml.writer").exists()
+
+
+def test_the_directorys_own_database_may_be_named(copy, command):
+    own = copy.directory / "results.db"
+    answer = command("run", copy.spec, "-d", copy.directory, "--db", own)
+    assert answer.status == 0, answer.err
+    assert "0 calculated, 16 were there" in answer.err
 
 
 def test_a_run_without_any_vacancy_leaves_no_table_of_earlier_settings(

@@ -10,22 +10,19 @@ from typing import Any, Literal
 
 from pymatgen.io.vasp.outputs import Vasprun
 
-from vacancy_flows.consistency import RunSettings, gamma_mesh, lreal_word
+from vacancy_flows.engines.vasp.run_settings import RunSettings, gamma_mesh, real_space
 
-# VASP wiki, GGA and METAGGA.
-_GGA = {
-    **{"PE": "PBE", "PS": "PBEsol", "RP": "RPBE", "RE": "revPBE", "AM": "AM05", "91": "PW91"},
-    **{"CA": "LDA", "PZ": "LDA", "B3": "B3LYP", "B5": "B3LYP", "OR": "optPBE", "BO": "optB88"},
-    **{"MK": "optB86b", "ML": "rPW86", "CX": "vdW-DF-cx", "BF": "BEEF"},
-}
+# VASP wiki, GGA, IVDW; PREC by its first letter.
+_GGA = (
+    {"PE": "PBE", "PS": "PBEsol", "RP": "RPBE", "RE": "revPBE", "AM": "AM05", "91": "PW91"}
+    | {"CA": "LDA", "PZ": "LDA", "B3": "B3LYP", "B5": "B3LYP", "OR": "optPBE", "BO": "optB88"}
+    | {"MK": "optB86b", "ML": "rPW86", "CX": "vdW-DF-cx", "BF": "BEEF"}
+)
+_DISPERSION = {1: "D2", 10: "D2", 11: "D3", 12: "D3BJ", 13: "D4", 2: "TS", 20: "TS", 4: "dDsC"}
+_PRECISIONS = {"a": "accurate", "n": "normal", "m": "medium", "h": "high", "l": "low"}
 # First word of a TITEL: what VASP takes where INCAR names no functional (LEXCH of POTCAR).
 _POTCARS = {"PAW_PBE": "PBE", "PAW_GGA": "PW91", "PAW": "LDA", "US": "LDA"}
-_DISPERSION = {
-    **{1: "D2", 10: "D2", 11: "D3", 12: "D3BJ", 13: "D4", 2: "TS", 20: "TS", 21: "TSH"},
-    **{202: "MBD", 4: "dDsC"},
-}
 _UNSET = {"", "--", "NONE", "NON"}
-_PRECISIONS = {"a": "accurate", "n": "normal", "m": "medium", "h": "high", "l": "low"}
 
 
 @dataclass(frozen=True)
@@ -68,12 +65,14 @@ def settings_of_run(run: Vasprun, blocks: Sequence[Species]) -> RunSettings:
     used = run.parameters
     valence = sum(block.count * block.valence for block in blocks)
     electrons = used.get("NELECT")
+    u = hubbard(run, blocks)
     titels: dict[str, list[str]] = {}
     for block in blocks:
         titels.setdefault(block.element, []).append(block.titel)
     return RunSettings(
         functional=functional(run, blocks),
-        u=hubbard(run, blocks),
+        u=u,
+        u_scheme=hubbard_scheme(run, blocks) if u else None,
         encut=used.get("ENMAX", run.incar.get("ENCUT")),
         prec=_precision(str(used.get("PREC", run.incar.get("PREC", "normal")))),
         potcars={e: " + ".join(dict.fromkeys(map(_symbol, t))) for e, t in titels.items()},
@@ -86,7 +85,7 @@ def settings_of_run(run: Vasprun, blocks: Sequence[Species]) -> RunSettings:
         run=kind_of_run(run),
         charge=round(valence - electrons, 4) if valence and electrons else None,
         lasph=used.get("LASPH"),
-        lreal=lreal_word(used.get("LREAL", False)),
+        lreal=real_space(used.get("LREAL", False)),
         addgrid=used.get("ADDGRID"),
     )
 
@@ -119,27 +118,28 @@ def hubbard(run: Vasprun, blocks: Sequence[Species]) -> dict[str, float]:
     """Return U_eff = U - J per element, eV, without zeros and without shells LDAUL = -1."""
     if not (run.parameters.get("LDAU", False) or run.incar.get("LDAU", False)):
         return {}
-
-    def numbers(tag: str, default: float) -> list[float]:
-        found = run.incar.get(tag, run.parameters.get(tag))
-        values = [float(value) for value in found or ()]
-        return values if len(values) == len(blocks) else [default] * len(blocks)
-
-    shells, js = numbers("LDAUL", 2), numbers("LDAUJ", 0.0)
-    us = numbers("LDAUU", math.nan)
+    shells, js, us = (
+        _numbers(run, tag, default, len(blocks))
+        for tag, default in (("LDAUL", 2.0), ("LDAUJ", 0.0), ("LDAUU", math.nan))
+    )
     if any(math.isnan(u) for u in us):
-        raise ValueError(
-            f"LDAU is on, but LDAUU does not hold a U for each of {len(blocks)} blocks"
-        )
-    kind = run.incar.get("LDAUTYPE", run.parameters.get("LDAUTYPE", 2))
-    if kind not in (2, 4) and any(js):
-        raise ValueError(f"LDAUTYPE = {kind} has J beside U: only U - J (type 2) can be compared")
+        raise ValueError(f"LDAU is on, but LDAUU holds no U for each of {len(blocks)} species")
     found: dict[str, float] = {}
     for block, shell, u, j in zip(blocks, shells, us, js, strict=True):
         value = round(u - j, 6) if shell >= 0 else 0.0
         if found.setdefault(block.element, value) != value:
             raise ValueError(f"{block.element} has several values of U: {found} and {value:g} eV")
     return {element: value for element, value in found.items() if value}
+
+
+def hubbard_scheme(run: Vasprun, blocks: Sequence[Species]) -> str:
+    """Return which +U: Dudarev's, in which U - J alone counts, or LDAUTYPE with its J."""
+    kind = int(run.incar.get("LDAUTYPE", run.parameters.get("LDAUTYPE", 2)))
+    js = _numbers(run, "LDAUJ", 0.0, len(blocks))
+    if kind == 2:
+        return "Dudarev"
+    named = dict(zip((block.element for block in blocks), js, strict=True))
+    return f"LDAUTYPE {kind} with J " + " ".join(f"{e} {j:g}" for e, j in named.items() if j)
 
 
 def kmesh(run: Vasprun) -> str | None:
@@ -163,6 +163,12 @@ def kmesh(run: Vasprun) -> str | None:
     weights = [float(w) for w in run.actual_kpoints_weights]
     text = repr(sorted(zip(listed, weights, strict=False)))
     return f"{len(listed)} listed points ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
+
+
+def _numbers(run: Vasprun, tag: str, default: float, count: int) -> list[float]:
+    """Return the numbers of a tag, one per species, or the default for all."""
+    values = [float(value) for value in run.incar.get(tag, run.parameters.get(tag)) or ()]
+    return values if len(values) == count else [default] * count
 
 
 def _semilocal(run: Vasprun, blocks: Sequence[Species]) -> str:

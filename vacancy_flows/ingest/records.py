@@ -1,0 +1,207 @@
+"""From a run and its partners to the record that is stored."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pymatgen.core import Structure
+
+from vacancy_flows.campaign import plain_name
+from vacancy_flows.engines.vasp.reading import FinishedRun
+from vacancy_flows.ingest.entries import Entry
+from vacancy_flows.ingest.pairing import Pair
+from vacancy_flows.ingest.references import Choice
+from vacancy_flows.ingest.sites import class_of, site_labels_of
+from vacancy_flows.schemas import Calculation, Record, Result
+from vacancy_flows.structures import site_classes
+
+ENGINE = "vasp"
+FLAG = "flagged: "
+"""What ``reason`` begins with where settings differ and the user let it pass."""
+
+
+def host_name(structure: Structure) -> str:
+    """Return the reduced formula, in a form that a table does not read as something else.
+
+    Examples
+    --------
+    >>> from pymatgen.core import Lattice
+    >>> host_name(Structure(Lattice.cubic(3), ["Na", "N"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
+    'Na1N1'
+    """
+    try:
+        return plain_name(str(structure.composition.reduced_formula))
+    except ValueError:
+        return str(structure.composition.formula).replace(" ", "")
+
+
+def cell_record(entry: Entry, *, partner: bool) -> Record:
+    """Return the record of a run that is no vacancy and no reference, labelled.
+
+    Parameters
+    ----------
+    entry
+        The run.
+    partner
+        Whether a vacancy has it for its pristine cell. A free-cell run without one is a host,
+        whose energy stands in no E_f.
+    """
+    run, sidecar = entry.run, entry.sidecar
+    structure = _with_labels(run, _labels(entry))
+    if sidecar is None:
+        kind = "pristine" if partner or run.settings.run != "cell" else "host"
+        return _record(entry, _calculation(entry, kind), structure)
+    calculation = sidecar.calculation_of(run.initial_structure)
+    structure = structure.copy(properties=sidecar.properties)
+    choice = {}
+    if calculation.kind == "pristine":  # as `vacancy_flows.records.make_record` has it
+        classes = site_classes(structure, moments=run.initial_moments)
+        choice = {"classes": [asdict(found) for found in classes]}
+    return _record(entry, calculation, structure, choice)
+
+
+def reference_record(entry: Entry, kind: str, units: int) -> Record:
+    """Return the record of O2, Li or Li2O with the number of its units in the cell."""
+    calculation = _calculation(
+        entry, "reference", operation={"reference": kind, "units": units}, reference_kind=kind
+    )
+    if entry.sidecar:
+        calculation = entry.sidecar.calculation_of(entry.run.initial_structure)
+    return _record(entry, calculation, entry.run.structure)
+
+
+def vacancy_record(pair: Pair, references: Choice) -> Record:
+    """Return the record of a vacancy, with its site found in the pristine cell.
+
+    Parameters
+    ----------
+    pair
+        The vacancy and its pristine cell.
+    references
+        Of the vacancy; flagged ones are named in ``reason``.
+    """
+    entry, pristine = pair.vacancy, pair.pristine
+    labels = _labels(pristine)
+    site = labels[pair.match.vacant]
+    cell = _with_labels(pristine.run, labels)
+    found = class_of(cell, site, pristine.run.initial_moments)
+    charges = pristine.run.charges
+    calculation = _calculation(
+        entry,
+        "vacancy",
+        host=_host(pristine),
+        parent_uid=pristine.uid,
+        operation={"vacancy": site},
+        n_atoms=len(cell),
+        site=site,
+        wyckoff=site.split("-")[1],
+        multiplicity=found.multiplicity if found else None,
+        coordination=found.coordination if found else None,
+        removed_element=site.split("-", maxsplit=1)[0],
+        net_charge=charges[pair.match.vacant] if charges else None,
+        pristine_uid=pristine.uid,
+    )
+    if entry.sidecar:
+        calculation = entry.sidecar.calculation_of(entry.run.initial_structure)
+    update = {"reference_uids": references.uids, "pristine_uid": pristine.uid}
+    structure = _with_labels(entry.run, [labels[i] for i in pair.match.sites])
+    record = _record(entry, calculation.model_copy(update=update), structure)
+    record.energy_scale = pristine.run.settings.energy_scale  # U may have been on the atom alone
+    return _flagged(record, [*map(str, pair.flags), *_flags(references)])
+
+
+def with_references(record: Record, choice: Choice) -> Record:
+    """Return a stored vacancy with references that were found since."""
+    update = {"reference_uids": choice.uids}
+    calculation = record.calculation.model_copy(update=update)
+    copy = record.model_copy(
+        update={"calculation": calculation, "result": record.result.model_copy()}
+    )
+    return _flagged(copy, _flags(choice))
+
+
+def _record(
+    entry: Entry,
+    calculation: Calculation,
+    structure: Structure,
+    choice: dict[str, Any] | None = None,
+) -> Record:
+    run, sidecar = entry.run, entry.sidecar
+    settings = run.settings.model_dump()
+    provenance: dict[str, Any] = {"vasp": run.settings.version, "ingested_from": run.path}
+    provenance |= {"bader": run.charge_method} if run.charge_method else {}
+    provenance |= {"settings": settings} if sidecar else {}
+    result = Result(
+        structure=structure,
+        energy=run.energy,
+        forces=run.forces,
+        stress=run.stress,
+        moments=run.moments,
+        charges=run.charges,
+        max_force=run.max_force,
+        converged=run.converged,
+        reason=run.reason,
+        n_steps=run.n_steps,
+        wall_s=run.wall_s,
+        cpu_s=run.cpu_s,
+        provenance=provenance,
+    )
+    return Record(
+        calculation=calculation,
+        result=result,
+        engine=ENGINE,
+        energy_scale=sidecar.energy_scale if sidecar else run.settings.energy_scale,
+        fingerprint=sidecar.fingerprint if sidecar else {"code": "vasp", "settings": settings},
+        choice=choice or {},
+    )
+
+
+def _calculation(entry: Entry, kind: str, **description: Any) -> Calculation:
+    """Return what a foreign run calculated; strain is not known, which ``custom`` says."""
+    run = entry.run
+    content = {
+        "uid": entry.uid,
+        "kind": kind,
+        "parent_uid": None,
+        "operation": {"ingested": True},
+        "structure": run.initial_structure,
+        "cell": "free" if run.settings.run == "cell" else "fixed",
+        "fmax": run.fmax,
+        "max_steps": run.max_steps,
+        "host": "" if kind == "reference" else host_name(run.structure),
+        "n_atoms": len(run.structure),
+        "strain_mode": "custom" if kind in ("vacancy", "pristine") else None,
+        **description,
+    }
+    return Calculation.model_validate(content)
+
+
+def _host(pristine: Entry) -> str:
+    named = pristine.sidecar and pristine.sidecar.calculation["host"]
+    return str(named or host_name(pristine.run.structure))
+
+
+def _labels(pristine: Entry) -> list[str]:
+    known = pristine.sidecar.labels if pristine.sidecar else [None]
+    if all(known):
+        return [str(label) for label in known]
+    return site_labels_of(pristine.run.structure)
+
+
+def _with_labels(run: FinishedRun, labels: list[str]) -> Structure:
+    structure = run.structure.copy()
+    structure.add_site_property("label", labels)
+    if run.initial_moments is not None:
+        structure.add_site_property("initial_magmom", run.initial_moments)
+    return structure
+
+
+def _flags(references: Choice) -> list[str]:
+    return [f"{kind}: {flag}" for kind, flags in references.flags.items() for flag in flags]
+
+
+def _flagged(record: Record, told: list[str]) -> Record:
+    if told:
+        record.result.reason = f"{FLAG}{', '.join(told)}; {record.result.reason}"
+    return record

@@ -1,0 +1,139 @@
+"""The small JSON in a folder of `build --inputs`: which calculation of a campaign it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pymatgen.core import Lattice, Structure
+
+from vacancy_flows.consistency import mismatches
+from vacancy_flows.engines.vasp.reading import FinishedRun
+from vacancy_flows.engines.vasp.run_settings import asked_for
+from vacancy_flows.ingest.cells import same_lattice
+from vacancy_flows.schemas import Calculation
+
+SIDECAR = "vacancy-flows.json"
+"""Name of the file, beside INCAR and POSCAR."""
+
+
+class Sidecar(BaseModel):
+    """What a folder was written for, and how a run in it is known to be that.
+
+    Attributes
+    ----------
+    calculation
+        A `Calculation` (uid, parent, host, strain, site, ...) without its structure.
+    species, labels
+        Element and label of each line of POSCAR, in its order.
+    lattice
+        (3, 3), rows of POSCAR, Å.
+    properties
+        Of the structure, such as its conventional axes.
+    energy_scale, fingerprint
+        Of the engine that wrote the inputs.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1] = 1
+    calculation: dict[str, Any]
+    species: list[str]
+    labels: list[str | None]
+    lattice: list[list[float]]
+    properties: dict[str, Any] = Field(default_factory=dict)
+    energy_scale: str
+    fingerprint: dict[str, Any]
+
+    @classmethod
+    def of(cls, calculation: Calculation, fingerprint: dict[str, Any], energy_scale: str) -> Self:
+        """Describe a calculation whose POSCAR has the sites of its structure in their order.
+
+        Parameters
+        ----------
+        calculation
+            Before it runs.
+        fingerprint, energy_scale
+            Of the engine.
+        """
+        structure = calculation.structure
+        labels = structure.site_properties.get("label") or [None] * len(structure)
+        return cls(
+            calculation=calculation.model_dump(mode="json", exclude={"structure"}),
+            species=[site.specie.symbol for site in structure],
+            labels=list(labels),
+            lattice=structure.lattice.matrix.tolist(),
+            properties=structure.properties,
+            energy_scale=energy_scale,
+            fingerprint=fingerprint,
+        )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if len(self.species) != len(self.labels) or np.shape(self.lattice) != (3, 3):
+            raise ValueError("species, labels and lattice are not of one POSCAR")
+        positions = np.zeros((len(self.species), 3))
+        self.calculation_of(Structure(Lattice(self.lattice), self.species, positions))
+        return self
+
+    def write(self, directory: Path) -> Path:
+        """Write the file into a folder that exists."""
+        path = directory / SIDECAR
+        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return path
+
+    def calculation_of(self, structure: Structure) -> Calculation:
+        """Return the calculation with a structure."""
+        return Calculation.model_validate({**self.calculation, "structure": structure})
+
+    def problems(self, run: FinishedRun) -> list[str]:
+        """Say where a run is not the calculation that was asked for: composition, cell, settings.
+
+        Parameters
+        ----------
+        run
+            Found in the folder.
+        """
+        start = run.initial_structure
+        if [site.specie.symbol for site in start] != self.species:
+            wanted = Structure(self.lattice, self.species, np.zeros((len(self.species), 3)))
+            return [f"composition or order {start.formula} instead of {wanted.formula}"]
+        kind, cell = self.calculation["kind"], self.calculation["cell"]
+        found = []
+        if cell == "fixed" and not same_lattice(start.lattice, Lattice(self.lattice)):
+            found.append("another cell")
+        reference = kind == "reference"
+        asked = asked_for(
+            self.fingerprint,
+            set(self.species),
+            None if reference or cell != "fixed" else self.lattice,
+        )
+        settings = run.settings
+        if cell != "fixed":
+            settings = settings.model_copy(update={"run": None})
+        what: Literal["pair", "reference"] = "reference" if reference else "pair"
+        return [*found, *map(str, mismatches(settings, asked, what))]
+
+
+def read_sidecar(directory: Path) -> Sidecar | None:
+    """Return what a folder was written for, None where it holds no such file.
+
+    Raises
+    ------
+    ValueError
+        Where the file cannot be read or understood.
+    """
+    path = directory / SIDECAR
+    if not path.is_file():
+        return None
+    try:
+        return Sidecar.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise ValueError(f"{SIDECAR} cannot be used ({place}: {problem['msg']})") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{SIDECAR} cannot be read ({error})") from None
