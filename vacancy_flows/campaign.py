@@ -6,6 +6,7 @@ key and remedy. Only ``name``, ``engine`` and ``hosts`` are required.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from pathlib import Path
@@ -23,7 +24,10 @@ from pydantic import (
 )
 
 from vacancy_flows.analysis import LI2O_FORMATION_ENTHALPY, OxygenReference, oxygen_shift
+from vacancy_flows.engines import POTENTIALS, get_engine
 from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
+
+logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._+-]{0,79}")
 _MISSING = {"na", "n/a", "nan", "none", "null", "inf", "infinity"}
@@ -59,10 +63,14 @@ class _Block(BaseModel):
 
 
 class Magnetism(_Block):
-    """Initial magnetic order; engines that ignore moments ignore it too."""
+    """Initial magnetic order; engines that ignore moments ignore it too.
+
+    ``magnetic_starts`` is the number of ways to place a vacancy's electrons that are tried.
+    """
 
     order: Literal["fm", "afm"] = "fm"
     moments: dict[str, float] = Field(default_factory=dict)
+    magnetic_starts: int = Field(default=1, ge=1, le=10)
 
 
 class Strain(_Block):
@@ -139,11 +147,17 @@ class Sites(_Block):
 
 
 class Relax(_Block):
-    """Convergence of every relaxation, and whether a vacancy's cell moves."""
+    """Convergence of every relaxation, and whether a vacancy's cell moves.
+
+    ``magnetic_starts`` is no key of this block in a file: `Campaign.relax_of` fills it in from
+    `Magnetism`, so that it travels with a host's plan.
+    """
 
     fmax: float = Field(default=0.01, gt=0, le=1)
     max_steps: int = Field(default=500, ge=1, le=100_000)
     cell: Literal["fixed", "free"] = "fixed"
+    prerelax: Literal["chgnet", "chgnet-r2scan"] | None = None
+    magnetic_starts: int = Field(default=1, ge=1, le=10)
 
 
 class Host(_Block):
@@ -236,6 +250,34 @@ class Campaign(_Block):
                 )
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_places(cls, data: Any) -> Any:
+        hosts = data.get("hosts") if isinstance(data, dict) else None
+        blocks = [data, *(hosts if isinstance(hosts, list) else [])] if hosts else []
+        for block in blocks:
+            relax = block.get("relax") if isinstance(block, dict) else None
+            if isinstance(relax, dict) and relax.get("magnetic_starts", 1) != 1:
+                raise ValueError("relax.magnetic_starts: it stands in the block magnetism")
+        return data
+
+    @model_validator(mode="after")
+    def _engine_takes_them(self) -> Campaign:
+        takes_moments = self.engine not in POTENTIALS
+        if self.magnetism.magnetic_starts > 1 and not takes_moments:
+            logger.warning(
+                "magnetism.magnetic_starts: the engine %s takes no moments: one start is made",
+                self.engine,
+            )
+        for wanted in {self.relax_of(host).prerelax for host in self.hosts} - {None}:
+            if not takes_moments:
+                raise ValueError(
+                    f"relax.prerelax: the engine {self.engine!r} needs no {wanted} before it: "
+                    "leave it out"
+                )
+            get_engine(str(wanted)).check()
+        return self
+
     @property
     def path(self) -> Path | None:
         """The file this was read from."""
@@ -244,7 +286,8 @@ class Campaign(_Block):
     def relax_of(self, host: Host) -> Relax:
         """Return the relaxation settings of a host: its own keys over the common ones."""
         own = host.relax.model_dump(exclude_unset=True) if host.relax else {}
-        return self.relax.model_copy(update=own)
+        starts = {"magnetic_starts": self.magnetism.magnetic_starts}
+        return self.relax.model_copy(update=own | starts)
 
     def sites_of(self, host: Host) -> Sites:
         """Return the site selection of a host."""

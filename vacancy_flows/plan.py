@@ -27,6 +27,8 @@ from vacancy_flows.structures import (
     remove_labels,
     select_classes,
 )
+from vacancy_flows.structures.neel import MAGNETIC
+from vacancy_flows.structures.reduction import electron_starts
 
 __all__ = [
     "HostPlan",
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 _TIE = 1e-6  # eV; orderings closer than this are kept together
+_PRERELAX_FMAX = 0.05  # eV/Å; what is left is the other engine's error anyway
 
 
 def start(plan: HostPlan) -> list[Calculation]:
@@ -57,7 +60,8 @@ def start(plan: HostPlan) -> list[Calculation]:
     if plan.delithiate is not None and plan.delithiate.start == "built":
         return orderings(plan, plan.root_uid, plan.root)
     moments = _initial_moments(plan.root)
-    return [plan.calculation("host", plan.root_uid, moments, plan.root, "free")]
+    operation = {**moments, **_prerelax(plan)}
+    return [plan.calculation("host", plan.root_uid, operation, plan.root, "free")]
 
 
 def after(plan: HostPlan, record: Record) -> list[Calculation]:
@@ -193,7 +197,7 @@ def orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calcula
                 "ordering": position,
                 "ordering_energy": energies[way.labels] - bottom,
             }
-        operation = {"remove": list(way.labels), **_initial_moments(cell)}
+        operation = {"remove": list(way.labels), **_initial_moments(cell), **_prerelax(plan)}
         kind = "candidate" if by_engine else "host"
         calculations.append(
             plan.calculation(kind, parent, operation, cell, wanted.cell, **description)
@@ -228,6 +232,8 @@ def pristine_calculation(
     # The uid takes F on the axes of the built cell, so that it is known beforehand and no
     # relaxed coordinate enters; the strain itself is on the engine's own relaxed cell.
     operation = {"strain": point.mode, "deform": rounded(point.gradient_on_root(plan.root))}
+    if point.mode != "none":  # the unstrained cell has just been relaxed
+        operation |= _prerelax(plan)
     return plan.calculation(
         "pristine",
         host.uid,
@@ -267,7 +273,7 @@ def vacancy_calculation(
     return plan.calculation(
         "vacancy",
         pristine.uid,
-        {"vacancy": found.label},
+        {"vacancy": found.label, **_prerelax(plan), **_electrons(plan, structure, found.label)},
         remove_labels(structure, [found.label]),
         "fixed" if plan.relax.cell == "fixed" else "free-fixed",
         strain_mode=pristine.strain_mode,
@@ -305,6 +311,32 @@ def _initial_moments(structure: Structure) -> dict[str, Any]:
         return {}
     labels = structure.site_properties["label"]
     return {"moments": dict(sorted(zip(labels, rounded(moments, 4), strict=True)))}
+
+
+def _prerelax(plan: HostPlan) -> dict[str, Any]:
+    """Return which engine relaxes a cell before ours does."""
+    engine = plan.relax.prerelax
+    return {} if engine is None else {"prerelax": {"engine": engine, "fmax": _PRERELAX_FMAX}}
+
+
+def _electrons(plan: HostPlan, structure: Structure, label: str) -> dict[str, Any]:
+    """Return where the electrons of a vacancy are placed at the start, one entry per start.
+
+    Engines that take no moments get none, nor does a single start with ``prerelax``, which has
+    moments of its own where all are parallel.
+    """
+    starts = plan.relax.magnetic_starts
+    moments = structure.site_properties.get("magmom")
+    if not moments or "initial_magmom" not in structure.site_properties:
+        return {}
+    parallel = min(moments) > -MAGNETIC or max(moments) < MAGNETIC
+    if plan.relax.prerelax is not None and starts == 1 and parallel:
+        return {}
+    try:
+        found = electron_starts(structure, label, moments, starts)
+    except ValueError:  # no formal states: the pristine cell's moments are the start
+        return {}
+    return {"magnetic_starts": found} if found else {}
 
 
 def _with_found_moments(record: Record) -> Structure:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 
 from vacancy_flows.engines import Engine
 from vacancy_flows.schemas import Calculation
@@ -23,10 +24,12 @@ class Workers:
         Of the campaign.
     number
         Of processes; with 1 everything runs in this process.
+    work
+        Where directories of engines that leave files stay; see `calculate`.
     """
 
-    def __init__(self, engine: Engine, number: int) -> None:
-        self.engine, self.number = engine, number
+    def __init__(self, engine: Engine, number: int, work: Path | None = None) -> None:
+        self.engine, self.number, self.work = engine, number, work
         self._pool: ProcessPoolExecutor | None = None
         self._running: dict[Future[Outcome], tuple[Calculation, ProcessPoolExecutor]] = {}
         self._waiting: list[Calculation] = []
@@ -57,7 +60,7 @@ class Workers:
                 self.number, mp_context=get_context("spawn"), initializer=start_worker
             )
         try:
-            future = self._pool.submit(calculate, calculation, self.engine)
+            future = self._pool.submit(calculate, calculation, self.engine, self.work)
         except BrokenProcessPool:  # what it ran is told by its futures, in `finished`
             self._discard(self._pool)
             self.start(calculation)
@@ -68,7 +71,7 @@ class Workers:
         """Wait for what finishes next and yield it."""
         if self.number == 1:
             while self._waiting:
-                yield calculate(self._waiting.pop(0), self.engine)
+                yield calculate(self._waiting.pop(0), self.engine, self.work)
             return
         if not self._running and self._suspects:
             self._alone = self._suspects.pop(0)

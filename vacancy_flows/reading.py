@@ -112,7 +112,7 @@ def adaptation(options: Mapping[str, Any]) -> Callable[[OxygenReference], Oxygen
         raise InputError("must be a number", key="--mu-o")
 
     def adapt(own: OxygenReference) -> OxygenReference:
-        scheme = "user" if mu_o is not None else given.get("oxygen_scheme", own.scheme)
+        scheme: Any = "user" if mu_o is not None else given.get("oxygen_scheme", own.scheme)
         try:
             return OxygenReference(
                 scheme=scheme,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from vacancy_flows.engines.base import Engine
 from vacancy_flows.schemas import Calculation, Record, Result
 from vacancy_flows.structures import site_classes
+from vacancy_flows.structures.magnetic_state import magnetic_state
 
 
 def make_record(calculation: Calculation, result: Result, engine: Engine) -> Record:
     """Join a calculation and its result.
 
     The classes of oxygen sites of a pristine cell are chosen here, once, on its relaxed
-    geometry and its initial moments; a resumed campaign reads them.
+    geometry and its initial moments; a resumed campaign reads them. Where the engine uses
+    moments, ``choice["magnetic_state"]`` of a vacancy tells whether its electrons went where
+    formal states expect them (`magnetic_state`).
 
     Parameters
     ----------
@@ -24,11 +28,15 @@ def make_record(calculation: Calculation, result: Result, engine: Engine) -> Rec
     engine
         That did it.
     """
-    choice = {}
+    choice: dict[str, Any] = {}
     if calculation.kind == "pristine":
         moments = result.structure.site_properties.get("initial_magmom")
         classes = site_classes(result.structure, moments=moments)
-        choice = {"classes": [asdict(found) for found in classes]}
+        choice["classes"] = [asdict(found) for found in classes]
+    before = calculation.structure.site_properties.get("magmom")
+    if calculation.kind == "vacancy" and engine.uses_moments and before and result.moments:
+        removed = calculation.removed_element or "O"
+        choice["magnetic_state"] = magnetic_state(calculation.structure, result.moments, removed)
     return Record(
         calculation=calculation,
         result=result,
@@ -37,3 +45,47 @@ def make_record(calculation: Calculation, result: Result, engine: Engine) -> Rec
         fingerprint=engine.fingerprint(),
         choice=choice,
     )
+
+
+def keep_lowest(records: list[Record | None], placed: list[dict[str, float]]) -> Record:
+    """Return the record of the magnetic start that is lowest, with what became of the others.
+
+    Parameters
+    ----------
+    records
+        One for each start, None where it failed; not all None.
+    placed
+        Label to moment (µB) of the electrons placed, for each start.
+
+    Returns
+    -------
+    Record
+        Of the lowest energy that converged, of the lowest of all where none did. Its ``choice``
+        has ``magnetic_starts``: which was ``kept``, counted from 1, and of each of ``starts``
+        the electrons placed, energy (eV), total moment (µB) and whether it converged. Times are
+        the sums over all.
+    """
+    done = {i: record for i, record in enumerate(records) if record is not None}
+    order = sorted(done, key=lambda i: (not done[i].result.converged, done[i].result.energy))
+    kept = done[order[0]]
+    starts = [_start(done.get(i), electrons) for i, electrons in enumerate(placed)]
+    choice = {**kept.choice, "magnetic_starts": {"kept": order[0] + 1, "starts": starts}}
+    times = {
+        "wall_s": sum(record.result.wall_s for record in done.values()),
+        "cpu_s": sum(record.result.cpu_s for record in done.values()),
+    }
+    return kept.model_copy(
+        update={"choice": choice, "result": kept.result.model_copy(update=times)}
+    )
+
+
+def _start(record: Record | None, electrons: dict[str, float]) -> dict[str, Any]:
+    """Return what became of one magnetic start."""
+    found: dict[str, Any] = {"electrons": electrons, "energy": None, "converged": False}
+    if record is None:
+        return {**found, "total_moment": None}
+    result = record.result
+    total = result.provenance.get("total_moment")
+    if total is None and result.moments is not None:
+        total = round(sum(result.moments), 3)
+    return {**found, "energy": result.energy, "converged": result.converged, "total_moment": total}

@@ -254,14 +254,14 @@ def run_campaign(  # noqa: PLR0917
     database
         For the rows.
     directory
-        Gets ``jobstore/``.
+        Gets ``jobstore/`` and, of engines that leave files, ``work/UID/``.
     workers
         Number of processes.
     progress
         Told of everything that happens.
     """
     raw = RawStore(directory)
-    pool = Workers(engine, workers)
+    pool = Workers(engine, workers, (directory / "work").absolute())
     try:
         report = CampaignRun(campaign, engine, database, raw, pool, progress).run()
     finally:

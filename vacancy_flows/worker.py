@@ -12,9 +12,10 @@ import warnings
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any
 
-from jobflow import run_locally
+from jobflow import Flow, JobStore, run_locally
 from monty.json import MontyDecoder
 
 from vacancy_flows.engines import Engine
@@ -23,6 +24,20 @@ from vacancy_flows.rawstore import memory_store
 from vacancy_flows.schemas import Calculation, Record
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def _run(flow: Flow, store: JobStore, root: Path, calculation: Calculation) -> None:
+    """Run the jobs of a calculation, each in a folder of its own."""
+    root.mkdir(parents=True, exist_ok=True)
+    starts = calculation.operation.get("magnetic_starts") or []
+    run_locally(
+        flow,
+        store=store,
+        log=False,
+        create_folders=True,
+        raise_immediately=len(starts) < 2,  # one start of several may fail
+        root_dir=root,
+    )
 
 
 @dataclass
@@ -60,7 +75,7 @@ def _follow_parent(sentinel: Any) -> None:
     os._exit(1)
 
 
-def calculate(calculation: Calculation, engine: Engine) -> Outcome:
+def calculate(calculation: Calculation, engine: Engine, work: Path | None = None) -> Outcome:
     """Run one calculation and return what came out; never raises.
 
     Parameters
@@ -69,19 +84,25 @@ def calculate(calculation: Calculation, engine: Engine) -> Outcome:
         What to do.
     engine
         What does it.
+    work
+        Where directories of engines that leave files stay, one for each uid; what an earlier
+        try left there is gone on from.
     """
     store = memory_store()
-    flow = CalculationMaker(engine=engine).make(calculation)
+    kept = work / calculation.uid if work is not None and engine.leaves_files else None
+    flow = CalculationMaker(engine=engine).make(calculation, kept)
     last = flow.jobs[-1].uuid
     logging.getLogger("ase.utils").setLevel(logging.CRITICAL)  # line searches that we go on from
     try:
         with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
             warnings.simplefilter("ignore")  # of torch and pymatgen, about themselves
-            run_locally(flow, store=store, log=False, raise_immediately=True, root_dir=folder)
+            _run(flow, store, kept or Path(folder), calculation)
     except Exception as error:  # one failure must not end a campaign
         logging.getLogger(__name__).debug("calculation failed", exc_info=True)
         reason = " ".join(str(error).split()) or type(error).__name__
         return Outcome(calculation.uid, error=reason, detail=traceback.format_exc())
     documents = list(store.query())
-    output = next(d["output"] for d in documents if d["uuid"] == last)
+    output = next((d["output"] for d in documents if d["uuid"] == last), None)
+    if output is None:
+        return Outcome(calculation.uid, error=f"none of its starts came to an end: see {kept}")
     return Outcome(calculation.uid, MontyDecoder().process_decoded(output), documents)

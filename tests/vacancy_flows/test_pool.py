@@ -20,7 +20,7 @@ class Pool:
         self.futures, self.dead, self.shut = {}, False, False
         Pool.made = (*Pool.made, self)
 
-    def submit(self, _, calculation, engine):
+    def submit(self, _, calculation, engine, work=None):
         assert not self.shut
         if self.dead:
             raise BrokenProcessPool

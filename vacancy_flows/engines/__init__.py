@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from vacancy_flows.engines.base import REFERENCE_KINDS, Engine, ReferenceCell, ReferenceKind
+from vacancy_flows.engines.vasp import VaspSettings
 from vacancy_flows.errors import InputError, nearest
 
 __all__ = [
     "ENGINES",
+    "POTENTIALS",
     "REFERENCE_KINDS",
     "Engine",
     "ReferenceCell",
@@ -32,15 +34,19 @@ class ChgnetSettings(BaseModel):
 class _Entry(NamedTuple):
     settings: type[BaseModel]
     place: str  # module:class, imported when the engine is used
+    potential: bool = True  # relaxes in seconds, takes no moments: may go before DFT
 
 
 _REGISTRY = {
     "chgnet": _Entry(ChgnetSettings, "vacancy_flows.engines.chgnet:ChgnetEngine"),
     "chgnet-r2scan": _Entry(ChgnetSettings, "vacancy_flows.engines.chgnet:ChgnetEngine"),
+    "vasp": _Entry(VaspSettings, "vacancy_flows.engines.vasp.engine:VaspEngine", potential=False),
 }
 
 ENGINES = tuple(_REGISTRY)
 """Engines a campaign file may name, the default of the Makers first."""
+POTENTIALS = tuple(name for name, entry in _REGISTRY.items() if entry.potential)
+"""Those that may relax a cell before another engine does."""
 
 
 def settings_model(name: str) -> type[BaseModel]:

@@ -47,6 +47,8 @@ class Engine(Protocol):
         ``mp2020``, ``r2scan``, ``pbe`` or ``pbe+u``: energies of two scales never mix.
     uses_moments
         Whether initial moments change a result.
+    leaves_files
+        Whether its jobs leave files that people keep and that a restart goes on from.
     """
 
     @property
@@ -57,6 +59,9 @@ class Engine(Protocol):
 
     @property
     def uses_moments(self) -> bool: ...  # noqa: D102
+
+    @property
+    def leaves_files(self) -> bool: ...  # noqa: D102
 
     def check(self) -> None:
         """Raise `InputError` where this machine cannot run the engine."""

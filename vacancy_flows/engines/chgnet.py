@@ -74,6 +74,11 @@ class ChgnetEngine(MSONable):
         """CHGNet predicts moments but takes none."""
         return False
 
+    @property
+    def leaves_files(self) -> bool:
+        """The result is all there is."""
+        return False
+
     def check(self) -> None:
         """Raise `InputError` where chgnet or torch is not installed."""
         missing = [name for name in ("chgnet", "torch") if find_spec(name) is None]

@@ -1,0 +1,118 @@
+"""Files of a VASP run: our note beside them, WAVECAR, and how many ionic steps they tell of."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from monty.io import zopen
+from monty.os.path import zpath
+from monty.shutil import decompress_file
+from pymatgen.core import Structure
+
+NOTE = "vacancy_flows.json"
+"""Beside the files of VASP: whose run they are, and what happened to it."""
+
+_CELL = 1e-3  # Å; lattices that differ by less are one
+_IONIC_STEP = re.compile(r"^\s*\d+ F= ", re.MULTILINE)
+# VASP's WAVECAR begins with the length of a record, the number of spins and one of these.
+_WAVECAR_TAGS = {45200.0, 45210.0, 53300.0, 53310.0}
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """Return the note in a directory, empty where there is none."""
+    try:
+        found = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def fetch_wavecar(source: Path, structure: Structure, cell: Literal["free", "fixed"]) -> bool:
+    """Bring a WAVECAR into the working directory, and tell whether VASP can start from it.
+
+    One that is empty, cut off or (where the cell is fixed) of another cell is left out.
+
+    Parameters
+    ----------
+    source
+        Directory it lies in, compressed or not.
+    structure
+        What it shall start.
+    cell
+        Whether that cell moves.
+    """
+    found, target = Path(zpath(str(source / "WAVECAR"))), Path("WAVECAR").absolute()
+    if not found.is_file():
+        return False
+    if found != target:
+        shutil.copyfile(found, target.with_name(found.name))
+        decompress_file(target.with_name(found.name))
+    lattice = structure.lattice.matrix if cell == "fixed" else None
+    if _is_whole(target, lattice):
+        return True
+    target.unlink()
+    return False
+
+
+def same_cell(one: Any, other: Any) -> bool:
+    """Tell whether two lattices (3, 3) in Å are one."""
+    return bool(np.allclose(one, other, rtol=0, atol=_CELL))
+
+
+def nearest_images(final: Structure, initial: Structure) -> np.ndarray:
+    """Return fractional coordinates of ``final`` next to those of ``initial``: VASP wraps them."""
+    moved = final.frac_coords - initial.frac_coords
+    unwrapped: np.ndarray = final.frac_coords - np.round(moved)
+    return unwrapped
+
+
+def ionic_steps(folder: Path) -> int:
+    """Return the ionic steps that OSZICAR tells of."""
+    return len(_IONIC_STEP.findall(_oszicar(folder)))
+
+
+def backed_up_steps(folder: Path) -> int:
+    """Return the ionic steps of what custodian started anew, in ``error.N.tar.gz``.
+
+    Two handlers that find fault with one run keep it twice; the run that is in the folder as it
+    ended is not counted.
+    """
+    found: list[str] = []
+    for path in sorted(folder.glob("error.*.tar*"), key=lambda p: int(p.name.split(".")[1])):
+        with tarfile.open(path) as archive:
+            for member in archive.getmembers():
+                if member.name.endswith("/OSZICAR") and (file := archive.extractfile(member)):
+                    text = file.read().decode("utf-8", "replace")
+                    if found[-1:] != [text]:
+                        found.append(text)
+    if found[-1:] == [_oszicar(folder)]:
+        found.pop()
+    return sum(len(_IONIC_STEP.findall(text)) for text in found)
+
+
+def _oszicar(folder: Path) -> str:
+    path = Path(zpath(str(folder / "OSZICAR")))
+    if not path.is_file():
+        return ""
+    with zopen(path, "rt", encoding="utf-8", errors="replace") as file:
+        return str(file.read())
+
+
+def _is_whole(path: Path, lattice: np.ndarray | None) -> bool:
+    """Tell whether a WAVECAR has the length it says, and the cell that is wanted."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = np.frombuffer(file.read(24).ljust(24, b"\0"), dtype="<f8")
+        if head[2] not in _WAVECAR_TAGS:
+            return size > 0  # a format of its own: VASP knows
+        file.seek(int(head[0]))
+        second = np.frombuffer(file.read(96).ljust(96, b"\0"), dtype="<f8")
+    if size < head[0] * (2 + head[1] * second[0] * (1 + second[1])):
+        return False
+    return lattice is None or same_cell(second[3:].reshape(3, 3), lattice)
