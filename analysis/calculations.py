@@ -29,6 +29,7 @@ CALCULATION_COLUMNS: tuple[str, ...] = (
     "li2o_uid",
     "reference_kind",
     "net_charge",
+    "notes",
 )
 """Columns `formation_table` reads, one row per stored calculation."""
 

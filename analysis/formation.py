@@ -37,6 +37,7 @@ VACANCY_COLUMNS: tuple[str, ...] = (
     "max_force_eV_A",
     "reason",
     "net_charge",
+    "notes",
 )
 """Columns of `vacancies.csv`, in order (design.md, command line)."""
 
@@ -108,7 +109,7 @@ def formation_table(calculations: pd.DataFrame, reference: OxygenReference) -> p
         `converged` means vacancy, pristine and the references used; `reason` is why the vacancy's
         relaxation stopped, and names what failed. Where a reference is missing or does not
         apply, or the removed element is not O, `mu_o_eV` and `formation_energy_eV` are NaN and
-        `reason` says why.
+        `reason` says why; `notes` is what the engine told of the run.
 
     Raises
     ------

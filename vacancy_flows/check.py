@@ -65,16 +65,17 @@ def check_campaign(spec: Path) -> str:
         Where the file is wrong, or this machine cannot run its engine with its settings.
     """
     from vacancy_flows.campaign_file import load_campaign
-    from vacancy_flows.planning import plan_hosts
+    from vacancy_flows.planning import elements_of, plan_hosts
     from vacancy_flows.standing import cost_text
 
     campaign = load_campaign(spec)
     engine = get_engine(campaign.engine, campaign.settings)
+    plans = plan_hosts(campaign, engine)
     try:
-        engine.check()
+        engine.check(elements_of(plans))
     except InputError as error:
         raise error.at(file=spec, key="engine") from None
-    return cost_text(campaign, engine, plan_hosts(campaign, engine), 1)
+    return cost_text(campaign, engine, plans, 1)
 
 
 def _bader() -> Finding:

@@ -18,7 +18,7 @@ from vacancy_flows.location import is_url, writer_lock
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.outputs import remove_figures, summary, write_csv, write_figures
-from vacancy_flows.planning import plan_hosts
+from vacancy_flows.planning import elements_of, plan_hosts
 from vacancy_flows.predictions import prediction_figures, write_predictions
 from vacancy_flows.progress import Progress
 from vacancy_flows.reporting import write_page
@@ -75,6 +75,7 @@ def run_here(
     engine = get_engine(campaign.engine, campaign.settings)
     engine.check()
     plans = plan_hosts(campaign, engine)  # everything is checked before a file is made
+    engine.check(elements_of(plans))
     place = _place(directory, location)
     if dry_run:
         there = is_url(place) or Path(place).exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pymatgen.core import Structure
 
 from vacancy_flows.campaign import Campaign
@@ -84,6 +86,11 @@ def plan_hosts(campaign: Campaign, engine: Engine) -> list[HostPlan]:
         _check_different(campaign, index, plan, seen)
         plans.append(plan)
     return plans
+
+
+def elements_of(plans: Iterable[HostPlan]) -> set[str]:
+    """Return the symbols of all elements of some hosts."""
+    return {site.specie.symbol for plan in plans for site in plan.root}
 
 
 def expected_calculations(plan: HostPlan) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 from vacancy_flows import rawstore
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
+from vacancy_flows.ingest import FOLDER, ingested_records
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.rawstore import RawStore
@@ -25,10 +26,11 @@ def repair_directory(directory: Path) -> str:
     InputError
         Where there are no raw documents; nothing is written.
     """
-    if not (directory / "jobstore").is_dir():
-        raise InputError("holds no jobstore: there is nothing to repair from", file=directory)
-    make_directory(directory, "DIRECTORY", _FILES, rawstore.FOLDERS)
-    if not rawstore.has_documents(directory):
+    if not any((directory / name).is_dir() for name in ("jobstore", FOLDER)):
+        problem = f"holds neither jobstore nor {FOLDER}: there is nothing to repair from"
+        raise InputError(problem, file=directory)
+    make_directory(directory, "DIRECTORY", _FILES, (*rawstore.FOLDERS, FOLDER))
+    if not rawstore.has_documents(directory) and not any((directory / FOLDER).glob("*.json")):
         raise _nothing(directory)
     path = directory / "results.db"
     fresh = path.with_name("results.db.new")
@@ -45,12 +47,14 @@ def repair_directory(directory: Path) -> str:
 
 def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
     """Fill a new file; return the number of rows and the campaigns whose reference is lost."""
-    raw = RawStore(directory)
-    try:
-        descriptions = _campaigns(path) | raw.descriptions()
-        records = list(raw.records())
-    finally:
-        raw.close()
+    descriptions, records = _campaigns(path), list(ingested_records(directory))
+    if rawstore.has_documents(directory):
+        raw = RawStore(directory)
+        try:
+            descriptions |= raw.descriptions()
+            records += raw.records()  # last: what a campaign calculated itself counts
+        finally:
+            raw.close()
     if not records:
         raise _nothing(directory)
     rebuilt = ResultsDatabase(fresh)
@@ -66,7 +70,7 @@ def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
 
 
 def _nothing(directory: Path) -> InputError:
-    return InputError("holds no finished calculation", file=directory / "jobstore")
+    return InputError("holds no finished calculation, nor an ingested one", file=directory)
 
 
 def _next(directory: Path, unknown: list[str]) -> str:

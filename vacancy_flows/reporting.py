@@ -27,6 +27,7 @@ from vacancy_flows.schemas import Record
 from vacancy_flows.tables import Tables
 from vacancy_flows.uses import SEPARATOR
 
+_CODES = ("chgnet", "torch", "weights", "device", "vasp", "gpaw")  # as engines report them
 _PACKAGES = ("vacancy-flows", "pymatgen", "ase", "atomate2", "jobflow", "spglib", "numpy")
 
 
@@ -163,7 +164,8 @@ def _name(table: Any, reference: OxygenReference) -> str:
 def _provenance(database: ResultsDatabase, records: Mapping[str, Record]) -> dict[str, Any]:
     versions = {name: found for name in _PACKAGES if (found := _version(name))}
     for record in records.values():
-        versions |= {name: str(value) for name, value in record.result.provenance.items()}
+        found = record.result.provenance
+        versions |= {name: str(found[name]) for name in _CODES if isinstance(found.get(name), str)}
     content: dict[str, Any] = {
         "Versions": versions,
         "Engine settings": sorted({f"{r.engine}: {r.fingerprint}" for r in records.values()}),

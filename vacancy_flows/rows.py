@@ -111,6 +111,7 @@ def _pairs(record: Record) -> dict[str, Any]:
         "max_force": result.max_force,
         "is_converged": result.converged,
         "reason": result.reason,
+        "notes": record.notes,
         "volume_per_atom": result.structure.volume / len(result.structure),
         "wall_s": result.wall_s,
         "cpu_s": result.cpu_s,

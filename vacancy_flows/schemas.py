@@ -141,6 +141,18 @@ class Record(BaseModel):
         """Final geometry."""
         return self.result.structure
 
+    @property
+    def notes(self) -> str:
+        """What a reader of the row must know beyond `Result.reason`; empty where nothing."""
+        provenance, found = self.result.provenance, []
+        if provenance.get("restarted"):
+            found.append("went on after it broke off")
+        if provenance.get("changed_tags"):
+            found.append("custodian changed " + " ".join(provenance["changed_tags"]))
+        if self.choice.get("magnetic_state", {}).get("expected") is False:
+            found.append("magnetic state not as expected")
+        return "; ".join(found)
+
     def described_by(self, calculation: Calculation) -> Record:
         """Return the same record under the names that a campaign gives its calculation."""
         names = ("campaign", "host", "ordering", "ordering_energy", "reference_uids")

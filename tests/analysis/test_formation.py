@@ -37,7 +37,7 @@ def test_columns_are_the_contract():
         "uid host formula engine energy_scale strain_mode strain site wyckoff multiplicity "
         "coordination n_atoms e_pristine_eV e_vacancy_eV mu_o_eV oxygen_scheme temperature_K "
         "pressure_bar formation_energy_eV converged ordering ordering_energy_eV removed_element "
-        "max_force_eV_A reason net_charge"
+        "max_force_eV_A reason net_charge notes"
     )
     assert " ".join(VACANCY_COLUMNS) == names
 

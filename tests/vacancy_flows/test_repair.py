@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from monty.json import MontyEncoder
 
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
@@ -34,7 +35,7 @@ def undescribed(copy):
 def test_an_empty_jobstore_leaves_nothing_behind(tmp_path, deep):
     (tmp_path / deep).mkdir(parents=True)
     before = under(tmp_path)
-    with pytest.raises(InputError, match="jobstore: holds no finished calculation"):
+    with pytest.raises(InputError, match="holds no finished calculation"):
         repair_directory(tmp_path)
     assert under(tmp_path) == before
 
@@ -109,3 +110,19 @@ def test_the_journal_of_a_killed_run_goes_with_the_old_file(copy):
     assert not (copy.directory / "results.db-journal").exists()
     assert (copy.directory / "results.db.old-journal").read_bytes() == b"of the ruin"
     assert len(ResultsDatabase.open(path)) == 16
+
+
+def test_ingested_runs_are_rebuilt_beside_what_was_calculated(copy, make_record):
+    path = copy.directory / "results.db"
+    foreign = make_record("uforeign", campaign="", host="GaN")
+    folder = copy.directory / "ingested"
+    folder.mkdir()
+    content = {"format": 1, "run": {}, "sidecar": None, "record": foreign.model_dump()}
+    text = json.dumps(content, cls=MontyEncoder)
+    (folder / "uforeign.json").write_text(text, encoding="utf-8")
+    before = ResultsDatabase.open(path).uids()
+    assert "17 calculations rebuilt" in repair_directory(copy.directory)
+    database = ResultsDatabase.open(path)
+    assert database.uids() == before | {"uforeign"}
+    assert database.get("uforeign") == foreign
+    assert database.superseded == 0

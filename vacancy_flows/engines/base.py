@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -63,8 +64,14 @@ class Engine(Protocol):
     @property
     def leaves_files(self) -> bool: ...  # noqa: D102
 
-    def check(self) -> None:
-        """Raise `InputError` where this machine cannot run the engine."""
+    def check(self, elements: Iterable[str] = ()) -> None:
+        """Raise `InputError` where this machine cannot run the engine.
+
+        Parameters
+        ----------
+        elements
+            Symbols of what is to be calculated, beyond those of the references.
+        """
         ...
 
     def fingerprint(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -79,7 +80,7 @@ class ChgnetEngine(MSONable):
         """The result is all there is."""
         return False
 
-    def check(self) -> None:
+    def check(self, elements: Iterable[str] = ()) -> None:  # noqa: ARG002  # it knows them all
         """Raise `InputError` where chgnet or torch is not installed."""
         missing = [name for name in ("chgnet", "torch") if find_spec(name) is None]
         if missing:

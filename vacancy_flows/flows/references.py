@@ -12,7 +12,7 @@ from vacancy_flows.engines import Engine, get_engine
 from vacancy_flows.flows.calculation import CalculationMaker
 from vacancy_flows.flows.host import HostMaker, Shared
 from vacancy_flows.guard import mu_o_of
-from vacancy_flows.planning import plan_hosts, plan_references
+from vacancy_flows.planning import elements_of, plan_hosts, plan_references
 from vacancy_flows.schemas import Record
 
 
@@ -86,14 +86,15 @@ class CampaignMaker(Maker):
         """
         check_engine(campaign, campaign.path)
         engine = get_engine(campaign.engine, campaign.settings)
-        engine.check()
+        plans = plan_hosts(campaign, engine)
+        engine.check(elements_of(plans))
         flows, shared = [], Shared()
         references = OxygenReferenceMaker(engine=engine).make(campaign)
         if references.jobs:
             guard = _guard(campaign, engine, references)
             flows += [references, guard]
             shared.checked = guard.output
-        for plan in plan_hosts(campaign, engine):
+        for plan in plans:
             flows.append(HostMaker(engine=engine).make(plan, shared))
         return Flow(flows, name=f"{self.name} {campaign.name}")
 

@@ -76,7 +76,7 @@ def test_a_potcar_of_a_host_is_looked_for(potcars, here):
     engine = get_engine("vasp", {"potcars": {"Ti": "Ti_pv"}})
     engine.check()
     with pytest.raises(InputError, match="POTCAR Ti_pv of Ti is missing"):
-        engine.check_elements(["Ti", "O"])
+        engine.check(["Ti", "O"])
 
 
 @pytest.mark.usefixtures("here")

@@ -59,21 +59,14 @@ class VaspEngine(MSONable):
         """Every run has a directory of its own."""
         return True
 
-    def check(self) -> None:
+    def check(self, elements: Iterable[str] = ()) -> None:
         """Raise one `InputError` for all that is missing here.
-
-        POTCARs are looked for of Li and O, which the references need, and of elements with U;
-        `check_elements` does it for those of a host.
-        """
-        self.check_elements(())
-
-    def check_elements(self, elements: Iterable[str]) -> None:
-        """Do what `check` does, for the POTCARs of some elements as well.
 
         Parameters
         ----------
         elements
-            Symbols.
+            Whose POTCARs are looked for, beyond those of Li and O (the references) and of
+            elements with U.
         """
         settings = self.settings
         wanted = {"Li", "O", *settings.u, *elements}
