@@ -149,20 +149,26 @@ def _symbols(structure: Structure) -> list[str]:
 
 
 def _bare(structure: Structure) -> Structure:
-    """Elements only, in a right-handed cell; of the properties moments, axes and states stay."""
+    """Elements only, in a right-handed cell; moments, axes, states and boundaries stay."""
     moments, states = file_moments(structure), file_states(structure)
     properties: dict[str, Any] = {
         "axes": np.array(structure.properties.get("axes", np.eye(3)), float).tolist()
     }
     if states is not None:
         properties["oxidation_states"] = states
+    kept = {} if moments is None else {"magmom": moments}
+    if "grain" in structure.site_properties:
+        kept["grain"] = structure.site_properties["grain"]
+    for key in ("boundary", "provenance"):
+        if key in structure.properties:
+            properties[key] = deepcopy(structure.properties[key])
     if np.linalg.det(structure.lattice.matrix) < 0:
         raise ValueError("The cell is left-handed: swap two of its vectors.")
     return Structure(
         structure.lattice.matrix,
         _symbols(structure),
         structure.frac_coords,
-        site_properties=None if moments is None else {"magmom": moments},
+        site_properties=kept or None,
         properties=properties,
     )
 

@@ -19,13 +19,16 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    ValidationError,
     field_validator,
     model_validator,
 )
 
 from vacancy_flows.analysis import LI2O_FORMATION_ENTHALPY, OxygenReference, oxygen_shift
 from vacancy_flows.engines import POTENTIALS, get_engine
+from vacancy_flows.errors import nearest
 from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
+from vacancy_flows.structures.boundaries import PRESETS
 
 logger = logging.getLogger(__name__)
 
@@ -134,20 +137,32 @@ Supercell = Annotated[Any, AfterValidator(_supercell)]
 
 
 class Sites(_Block):
-    """Which sites become vacant: all classes of an element, or those of some labels."""
+    """Which sites become vacant: all classes of an element, or those of some labels.
+
+    At boundaries those ``within`` a distance (Å) of the nearest plane of ``boundary``.
+    """
 
     element: str = "O"
     labels: list[str] | None = Field(default=None, min_length=1)
+    within: float | None = Field(default=None, gt=0, le=100)
+    boundary: Literal[1, 2, "both"] = "both"
 
     @model_validator(mode="after")
     def _oxygen(self) -> Sites:
         if self.element != "O":
             raise ValueError(f"element {self.element!r}: only O vacancies are available for now")
+        if self.within is None and self.boundary != "both":
+            raise ValueError(f"boundary {self.boundary}: say within which distance of it (within)")
+        if self.within is not None and self.labels is not None:
+            raise ValueError("labels and within both choose sites: leave one out")
         return self
 
 
 class Relax(_Block):
     """Convergence of every relaxation, and whether a vacancy's cell moves.
+
+    ``free_within`` (Å): at boundaries, what lies farther from every plane stays in its place
+    wherever the cell is fixed.
 
     ``magnetic_starts`` is no key of this block in a file: `Campaign.relax_of` fills it in from
     `Magnetism`, so that it travels with a host's plan.
@@ -156,15 +171,27 @@ class Relax(_Block):
     fmax: float = Field(default=0.01, gt=0, le=1)
     max_steps: int = Field(default=500, ge=1, le=100_000)
     cell: Literal["fixed", "free"] = "fixed"
+    free_within: float | None = Field(default=None, gt=0, le=100)
     prerelax: Literal["chgnet", "chgnet-r2scan"] | None = None
     magnetic_starts: int = Field(default=1, ge=1, le=10)
 
 
+class Boundary(_Block):
+    """A boundary of Li3NiCoMnO6 by its name, and the thickness of each grain in Å."""
+
+    boundary: Literal[PRESETS]  # type: ignore[valid-type]
+    thickness: float | None = Field(default=None, gt=0, le=100)
+
+
 class Host(_Block):
-    """A host: built in, or any file pymatgen reads."""
+    """A host: built in, any file pymatgen reads, or a boundary.
+
+    Boundaries are delithiated after their relaxation, by electrostatics and with a fixed cell
+    where nothing else is said.
+    """
 
     name: Name
-    structure: str = Field(min_length=1)
+    structure: Annotated[str, Field(min_length=1)] | Boundary
     cell: Literal["conventional", "primitive"] | None = None
     supercell: Supercell = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
     delithiate: Delithiation | None = None
@@ -175,11 +202,26 @@ class Host(_Block):
     @model_validator(mode="before")
     @classmethod
     def _boundary(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("structure"), dict):
-            raise ValueError(  # noqa: TRY004  # pydantic takes ValueError for its own
-                "boundary cells are not available in this version: name a built-in host or a file"
-            )
+        if not isinstance(data, dict) or not isinstance(data.get("structure"), dict):
+            return data
+        try:
+            structure = Boundary.model_validate(data["structure"])
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            key = ".".join(["structure", *map(str, problem["loc"])])
+            raise ValueError(f"{key}: {_boundary_problem(problem)}") from None
+        if data.get("cell") is not None:
+            raise ValueError("cell: applies to built-in hosts only: leave it out")
+        data = {**data, "structure": structure}
+        if isinstance(data.get("delithiate"), dict):
+            policy = {"from": "relaxed", "rank": "electrostatics", "cell": "fixed"}
+            data["delithiate"] = {**policy, **data["delithiate"]}
         return data
+
+    @property
+    def is_boundary(self) -> bool:
+        """Whether it has boundaries, near which sites and free atoms can be chosen."""
+        return isinstance(self.structure, Boundary)
 
 
 class OxygenBlock(_Block):
@@ -238,6 +280,15 @@ class Campaign(_Block):
         if twice:
             raise ValueError(f"hosts: the name {twice[0]!r} is used twice: rename one")
         for host in self.hosts:
+            for key, value in (
+                ("sites.within", self.sites_of(host).within),
+                ("relax.free_within", self.relax_of(host).free_within),
+            ):
+                if value is not None and not host.is_boundary:
+                    raise ValueError(
+                        f"{key}: host {host.name!r} has no boundary; give its other hosts a block "
+                        "of their own"
+                    )
             if self.relax_of(host).cell == "free" and any(v for _, v in self.strains_of(host)):
                 raise ValueError(
                     f"relax.cell: a free cell would undo the strain of host {host.name!r}: "
@@ -328,6 +379,17 @@ class Campaign(_Block):
     def _blocks(self, host: Host) -> list[Strain]:
         """Return the strain blocks of a host: its own, else the common ones."""
         return host.strain if host.strain is not None else self.strain
+
+
+def _boundary_problem(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(Boundary.model_fields)
+        return f"unknown key; a boundary has {known}"
+    if problem["type"] == "missing":
+        return f"is required: one of {', '.join(PRESETS)}"
+    if problem["type"] == "literal_error":
+        return f"{problem['input']!r} is unknown: {nearest(str(problem['input']), PRESETS)}"
+    return f"{problem['msg']}, not {problem['input']!r}"
 
 
 def check_scale(block: OxygenBlock, scale: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,6 +40,15 @@ class StrainPoint(BaseModel):
         return gradient
 
 
+class Region(BaseModel):
+    """Sites within a distance (Å) of the nearest plane of a boundary."""
+
+    model_config = ConfigDict(frozen=True)
+
+    within: float
+    boundary: Literal[1, 2, "both"] = "both"
+
+
 class HostPlan(BaseModel):
     """Everything that is to be done to one host, resolved: no file is read later.
 
@@ -49,6 +58,10 @@ class HostPlan(BaseModel):
         Built, symmetrised and labelled; with ``magmom`` where the engine uses moments.
     reference_uids
         ``O2``, ``Li``, ``Li2O`` → uid; empty with a user's mu_O.
+    labels, region
+        Sites that become vacant; all O where both are None.
+    free
+        Labels of the atoms that move where the cell is fixed; all where None.
     """
 
     campaign: str = ""
@@ -58,6 +71,8 @@ class HostPlan(BaseModel):
     delithiate: Delithiation | None = None
     strains: list[StrainPoint] = Field(default_factory=lambda: [StrainPoint()])
     labels: list[str] | None = None
+    region: Region | None = None
+    free: list[str] | None = None
     relax: Relax = Relax()
     fingerprint: dict[str, Any]
     reference_uids: dict[str, str] = Field(default_factory=dict)
@@ -74,6 +89,15 @@ class HostPlan(BaseModel):
         """Return a calculation of this host with its uid."""
         relax = {"cell": cell, "fmax": self.relax.fmax, "max_steps": self.relax.max_steps}
         operation = {**operation, "relax": relax}
+        if self.free is not None:
+            structure = structure.copy()
+            if cell == "fixed":
+                moving, labels = set(self.free), structure.site_properties["label"]
+                operation["free"] = sorted(moving.intersection(labels))
+                mask = [[label in moving] * 3 for label in labels]
+                structure.add_site_property("selective_dynamics", mask)
+            elif "selective_dynamics" in structure.site_properties:
+                structure.remove_site_property("selective_dynamics")
         return Calculation.model_validate(
             {
                 "uid": uid(parent, operation, self.fingerprint),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from monty.io import zopen
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import Campaign, Host
+from vacancy_flows.campaign import Boundary, Campaign, Host
 from vacancy_flows.errors import InputError, nearest
 from vacancy_flows.structures import (
     BUILT_IN_HOSTS,
@@ -19,6 +20,7 @@ from vacancy_flows.structures import (
     prepare_host,
     removal_count,
 )
+from vacancy_flows.structures.boundaries import preset_boundary
 
 _MAX_MB = 20  # a CIF of 5000 atoms has 0.5
 _NO_CATIONS = {"O", "F", "He", "Ne", "Ar"}
@@ -86,11 +88,19 @@ def _symbols(site: object) -> set[str]:
 
 
 def _unit_cell(campaign: Campaign, host: Host, key: str) -> Structure:
+    if isinstance(host.structure, Boundary):
+        if any(row[2] for row in host.supercell[:2]) or list(host.supercell[2]) != [0, 0, 1]:
+            problem = "a boundary cell is repeated in its plane only: give [n, m, 1]"
+            raise InputError(problem, file=campaign.path, key=f"{key}.supercell")
+        try:
+            return _boundary_cell(host.structure.boundary, host.structure.thickness).copy()
+        except ValueError as error:
+            raise InputError(str(error), file=campaign.path, key=f"{key}.structure") from None
     if host.structure in BUILT_IN_HOSTS:
         return built_in_host(host.structure, host.cell or "conventional")
     path = _path_of(campaign, host)
     if not _is_file(path):
-        hint = nearest(host.structure, BUILT_IN_HOSTS)
+        hint = nearest(str(host.structure), BUILT_IN_HOSTS)
         raise InputError(
             f"{host.structure!r} is neither a built-in host ({hint}) nor a file "
             f"(there is no file {path})",
@@ -103,9 +113,15 @@ def _unit_cell(campaign: Campaign, host: Host, key: str) -> Structure:
     return _read_structure(path, campaign.path, f"{key}.structure")
 
 
+@cache
+def _boundary_cell(name: str, thickness: float | None) -> Structure:
+    """Return the best cell of a preset; a search of seconds, wanted several times."""
+    return preset_boundary(name, thickness)[0]
+
+
 def _path_of(campaign: Campaign, host: Host) -> Path:
     """Return the path of a structure file; a relative one is relative to the campaign file."""
-    path = Path(host.structure)
+    path = Path(str(host.structure))
     with contextlib.suppress(RuntimeError):  # "~somebody" who has no home
         path = path.expanduser()
     return path if campaign.path is None else campaign.path.parent / path

@@ -50,8 +50,13 @@ def root_uid(structure: Structure) -> str:
 
     Lattice vectors (Å, with their orientation) and fractional coordinates enter to 1e-4,
     with the label and species of every site, in the order of the labels; so do the axes that
-    strain refers to where they are not the lattice vectors.
+    strain refers to where they are not the lattice vectors. A boundary enters by the
+    parameters of its builder instead of lattice and positions, which a search found.
     """
+    boundary = structure.properties.get("boundary", {}).get("preset")
+    if boundary is not None:
+        axes = rounded(structure.properties["axes"], 6)
+        return digest([RECORD_FORMAT, "boundary", boundary, axes, len(structure)])
     sites = sorted(
         [
             site.properties["label"],

@@ -27,6 +27,8 @@ from vacancy_flows.structures import (
     remove_labels,
     select_classes,
 )
+from vacancy_flows.structures.boundaries import region_labels
+from vacancy_flows.structures.delithiation_mc import delithiate
 from vacancy_flows.structures.neel import MAGNETIC
 from vacancy_flows.structures.reduction import electron_starts
 
@@ -177,6 +179,8 @@ def orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calcula
     wanted = plan.delithiate
     if wanted is None:
         raise ValueError(f"host {plan.host} is not delithiated")
+    if searches_orderings(plan):
+        return _lowest_orderings(plan, parent, structure)
     ways = removals(plan)
     by_engine = wanted.rank == "engine"
     count = wanted.candidates if by_engine else wanted.keep
@@ -202,6 +206,31 @@ def orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calcula
         calculations.append(
             plan.calculation(kind, parent, operation, cell, wanted.cell, **description)
         )
+    return calculations
+
+
+def searches_orderings(plan: HostPlan) -> bool:
+    """Whether a host has too many orderings to list, and the lowest are searched for."""
+    by_charges = plan.delithiate is not None and plan.delithiate.rank == "electrostatics"
+    return by_charges and "boundary" in plan.root.properties
+
+
+def _lowest_orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calculation]:
+    """Return the lowest orderings of a boundary cell, which has too many to list."""
+    wanted = plan.delithiate
+    if wanted is None:
+        raise ValueError(f"host {plan.host} is not delithiated")
+    n_li = sum(site.specie.symbol == "Li" for site in structure)
+    count = removal_count(n_li, wanted.fraction)
+    states = structure.properties.get("oxidation_states")
+    found = delithiate(structure, count, states=states, keep=wanted.keep)
+    calculations = []
+    for position, (way, energy) in enumerate(zip(found.removals, found.energies, strict=True)):
+        cell = remove_labels(structure, way.labels)
+        cell.properties["delithiation"] = found.as_dict()
+        operation = {"remove": list(way.labels), **_initial_moments(cell), **_prerelax(plan)}
+        above = {"ordering": position, "ordering_energy": float(energy - found.energies[0])}
+        calculations.append(plan.calculation("host", parent, operation, cell, wanted.cell, **above))
     return calculations
 
 
@@ -294,15 +323,34 @@ def vacancy_calculation(
 
 def _vacancies(plan: HostPlan, pristine: Record) -> list[Calculation]:
     classes = site_classes_of(pristine)
-    if plan.labels is not None:
-        classes = select_classes(classes, plan.labels)
     structure = _with_found_moments(pristine)
+    classes = chosen_classes(plan, structure, classes)
     labels = structure.site_properties["label"]
     charges = dict(zip(labels, pristine.result.charges or (), strict=False))
     return [
         vacancy_calculation(plan, pristine.calculation, structure, found, charges.get(found.label))
         for found in classes
     ]
+
+
+def chosen_classes(
+    plan: HostPlan, structure: Structure, classes: list[SiteClass]
+) -> list[SiteClass]:
+    """Return the classes of sites that become vacant: all, of some labels, or of a region.
+
+    Parameters
+    ----------
+    plan
+        Of the host.
+    structure
+        Pristine cell, labelled.
+    classes
+        Of all its oxygen sites.
+    """
+    labels = plan.labels
+    if plan.region is not None:
+        labels = region_labels(structure, plan.region.within, plan.region.boundary, "O")
+    return classes if labels is None else select_classes(classes, labels)
 
 
 def _initial_moments(structure: Structure) -> dict[str, Any]:

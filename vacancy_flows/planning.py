@@ -6,14 +6,30 @@ from collections.abc import Iterable
 
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import Campaign
+from vacancy_flows.campaign import Campaign, Host
 from vacancy_flows.engines import REFERENCE_KINDS, Engine
 from vacancy_flows.errors import InputError
+from vacancy_flows.host_plan import Region
 from vacancy_flows.hosts import build_host, with_moments
 from vacancy_flows.identity import root_uid, uid
-from vacancy_flows.plan import HostPlan, StrainPoint, orderings, start
+from vacancy_flows.plan import (
+    HostPlan,
+    StrainPoint,
+    chosen_classes,
+    orderings,
+    searches_orderings,
+    start,
+)
 from vacancy_flows.schemas import Calculation
-from vacancy_flows.structures import SiteClass, deform, select_classes, site_classes
+from vacancy_flows.structures import (
+    SiteClass,
+    deform,
+    removal_count,
+    remove_labels,
+    select_classes,
+    site_classes,
+)
+from vacancy_flows.structures.boundaries import free_labels
 
 REFERENCE_FMAX, REFERENCE_STEPS = 0.01, 500
 
@@ -79,6 +95,8 @@ def plan_hosts(campaign: Campaign, engine: Engine) -> list[HostPlan]:
             delithiate=host.delithiate,
             strains=[StrainPoint(mode=m, value=v) for m, v in campaign.strains_of(host)],
             labels=labels,
+            region=_region(campaign, host),
+            free=_free_labels(campaign, root, host),
             relax=campaign.relax_of(host),
             fingerprint=engine.fingerprint(),
             reference_uids=reference_uids,
@@ -115,22 +133,57 @@ def expected_calculations(plan: HostPlan) -> dict[str, int]:
     return counts
 
 
-def expected_orderings(plan: HostPlan) -> list[Calculation]:
-    """Return the orderings that follow the host's relaxation (``from: relaxed``), as built."""
+def expected_orderings(plan: HostPlan, *, exact: bool = False) -> list[Calculation]:
+    """Return the orderings that follow the host's relaxation (``from: relaxed``), as built.
+
+    Parameters
+    ----------
+    plan
+        Of the host.
+    exact
+        Whether a boundary's lowest orderings are searched for, which takes up to half a
+        minute; else others stand for them, as many.
+    """
     if plan.delithiate is None or plan.delithiate.start == "built":
         return []
-    return orderings(plan, start(plan)[0].uid, plan.root)
+    parent = start(plan)[0].uid
+    if exact or not searches_orderings(plan):
+        return orderings(plan, parent, plan.root)
+    lithium = [site.properties["label"] for site in plan.root if site.specie.symbol == "Li"]
+    count = removal_count(len(lithium), plan.delithiate.fraction)
+    ways = [
+        lithium[i : i + count] for i in range(min(plan.delithiate.keep, len(lithium) - count + 1))
+    ]
+    return [
+        plan.calculation(
+            "host", parent, {"remove": way}, remove_labels(plan.root, way), plan.delithiate.cell
+        )
+        for way in ways
+    ]
 
 
-def expected_parents(plan: HostPlan) -> list[Calculation]:
+def expected_parents(plan: HostPlan, *, exact: bool = False) -> list[Calculation]:
     """Return what pristine cells are made of, as built: the host, or all its orderings."""
-    return expected_orderings(plan) or start(plan)
+    return expected_orderings(plan, exact=exact) or start(plan)
 
 
 def expected_classes(plan: HostPlan, cell: Structure) -> list[SiteClass]:
     """Return the classes of sites of an unrelaxed cell, those of the plan's labels only."""
     classes = site_classes(cell, moments=cell.site_properties.get("initial_magmom"))
-    return classes if plan.labels is None else select_classes(classes, plan.labels)
+    return chosen_classes(plan, cell, classes)
+
+
+def _region(campaign: Campaign, host: Host) -> Region | None:
+    sites = campaign.sites_of(host)
+    if sites.within is None:
+        return None
+    return Region(within=sites.within, boundary=sites.boundary)
+
+
+def _free_labels(campaign: Campaign, root: Structure, host: Host) -> list[str] | None:
+    """Return the labels of atoms near a boundary, chosen once, on the built cell."""
+    within = campaign.relax_of(host).free_within
+    return None if within is None else free_labels(root, within)
 
 
 def _check_labels(campaign: Campaign, root: Structure, labels: list[str] | None, key: str) -> None:

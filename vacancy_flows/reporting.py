@@ -164,8 +164,8 @@ def _name(table: Any, reference: OxygenReference) -> str:
 def _provenance(database: ResultsDatabase, records: Mapping[str, Record]) -> dict[str, Any]:
     versions = {name: found for name in _PACKAGES if (found := _version(name))}
     for record in records.values():
-        found = record.result.provenance
-        versions |= {name: str(found[name]) for name in _CODES if isinstance(found.get(name), str)}
+        told = record.result.provenance
+        versions |= {name: told[name] for name in _CODES if isinstance(told.get(name), str)}
     content: dict[str, Any] = {
         "Versions": versions,
         "Engine settings": sorted({f"{r.engine}: {r.fingerprint}" for r in records.values()}),

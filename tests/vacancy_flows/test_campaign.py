@@ -63,7 +63,17 @@ BAD_KEYS = [
         "hosts.0.delithiate",
         "raise candidates",
     ),
-    ({"host": {"structure": {"boundary": {}}}}, "hosts.0", "name a built-in host or a file"),
+    ({"host": {"structure": {"boundary": {}}}}, "hosts.0", "known: tilt_109"),
+    ({"host": {"structure": {"boundary": "tilt109"}}}, "hosts.0", "did you mean 'tilt_109'"),
+    ({"host": {"structure": {"thickness": 9.0}}}, "hosts.0", "boundary: is required: one of"),
+    (
+        {"host": {"structure": {"boundary": "twin_104", "depth": 2}}},
+        "hosts.0",
+        "structure.depth: unknown key; a boundary has boundary, thickness",
+    ),
+    ({"sites": {"within": 3.0}}, "sites.within", "has no boundary"),
+    ({"relax": {"free_within": 3.0}}, "relax.free_within", "has no boundary"),
+    ({"sites": {"boundary": 1}}, "sites", "within which distance"),
 ]
 
 

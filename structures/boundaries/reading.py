@@ -1,0 +1,127 @@
+"""Angles read back from a finished or relaxed boundary cell."""
+
+from collections.abc import Collection
+
+import numpy as np
+from pymatgen.core import Element, Structure
+
+from vacancy_flows.structures.boundaries.sites import boundary_properties, plane_distances
+
+_IN_LAYER = 3.4  # Å; TM-TM within a layer 2.86, between layers 5.0
+_FLAT = 0.05  # mean square of a direction's component; 1/2 in a whole layer
+
+
+def layer_normal(
+    structure: Structure,
+    grain: str,
+    core: float = 2.5,
+    metals: Collection[str] | None = None,
+    in_layer: float = _IN_LAYER,
+) -> np.ndarray:
+    """Read the normal of a grain's metal layers from the vectors between neighbours.
+
+    Parameters
+    ----------
+    structure
+        With site property ``grain`` and ``properties["boundary"]``.
+    grain
+        ``"top"`` or ``"bottom"``.
+    core
+        Å; atoms nearer to a boundary are left out.
+    metals
+        Symbols of the layer's elements; None for all transition metals.
+    in_layer
+        Å; longest distance of neighbours in a layer.
+
+    Returns
+    -------
+    numpy.ndarray
+        (3,), unit vector; its component along the boundary normal is not negative.
+
+    Raises
+    ------
+    ValueError
+        For unknown grains and where the neighbours in the core span no plane.
+    """
+    grains = structure.site_properties.get("grain") or [None] * len(structure)
+    distance = plane_distances(structure)
+    chosen = [
+        i
+        for i, site in enumerate(structure)
+        if grains[i] == grain
+        and distance[i] >= core
+        and (site.specie.symbol in metals if metals else _is_metal(site.specie.symbol))
+    ]
+    first, second, image, length = structure.get_neighbor_list(in_layer)
+    inside = np.isin(first, chosen) & np.isin(second, chosen)
+    steps = (structure.frac_coords[second] + image - structure.frac_coords[first])[inside]
+    vectors = (steps @ structure.lattice.matrix) / length[inside][:, None]
+    spread, axes = np.linalg.eigh(vectors.T @ vectors / max(1, len(vectors)))
+    if spread[1] < _FLAT:  # all along one line
+        raise ValueError(
+            f"The core of grain {grain!r} has no layer to read: {len(chosen)} metal atoms are "
+            f"further than {core:g} Å from a boundary. Use a thicker cell or a smaller core."
+        )
+    normal = axes[:, 0]
+    upwards: np.ndarray = normal if normal[2] >= 0 else -normal
+    return upwards
+
+
+def misorientation(structure: Structure, core: float = 2.5) -> float:
+    """Angle between the layer normals of both grains about the zone axis.
+
+    Parameters
+    ----------
+    structure
+        A bicrystal.
+    core
+        As for `layer_normal`.
+
+    Returns
+    -------
+    float
+        Degrees, 0 to 90: normals have no sign, so 110.1° reads 69.9°.
+
+    Raises
+    ------
+    ValueError
+        As `layer_normal`.
+    """
+    boundary_properties(structure)
+    one, other = (layer_normal(structure, grain, core) for grain in ("top", "bottom"))
+    return float(np.degrees(np.arccos(np.clip(abs(one @ other), 0.0, 1.0))))
+
+
+def layer_angle(structure: Structure, grain: str, core: float = 2.5) -> float:
+    """Angle of a grain's layer normal from the boundary normal, counter-clockwise about a.
+
+    Parameters
+    ----------
+    structure
+        A bicrystal.
+    grain
+        ``"top"`` or ``"bottom"``.
+    core
+        As for `layer_normal`.
+
+    Returns
+    -------
+    float
+        Degrees in (-90, 90]; a grain turned by θ with its layer normal up reads θ.
+
+    Raises
+    ------
+    ValueError
+        As `layer_normal`.
+    """
+    normal = layer_normal(structure, grain, core)
+    lattice = structure.lattice.matrix
+    x = lattice[0] / np.linalg.norm(lattice[0])
+    z = np.cross(lattice[0], lattice[1])
+    z /= np.linalg.norm(z)
+    angle = float(np.degrees(np.arctan2(-normal @ np.cross(z, x), normal @ z)))
+    return angle if angle > -90 else angle + 180
+
+
+def _is_metal(symbol: str) -> bool:
+    return bool(Element(symbol).is_transition_metal)

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from vacancy_flows.structures.boundaries import (
+    boundary_planes,
+    free_labels,
+    layer_normal,
+    nearest_boundary,
+    plane_distances,
+    region_labels,
+    site_sets,
+)
+
+
+@pytest.fixture
+def twin(twin_104):
+    cell = twin_104.copy()
+    labels = [f"{site.specie.symbol}-1a-{i}" for i, site in enumerate(cell)]
+    return cell.add_site_property("label", labels)
+
+
+def test_distances_to_one_or_both_boundaries(twin):
+    one, two, both = (plane_distances(twin, k) for k in (1, 2, "both"))
+    assert np.allclose(both, np.minimum(one, two))
+    # Two mirrors half a cell apart: the distances to them add up to half the height.
+    assert np.allclose(one + two, twin.lattice.c / 2)
+    assert nearest_boundary(twin) == [
+        1 if a < b + 1e-6 else 2 for a, b in zip(one, two, strict=True)
+    ]
+
+
+def test_planes_are_those_that_the_analysis_asks_for(twin, tilt_109):
+    from vacancy_flows.analysis.neighbours import plane_distances as by_planes
+
+    for cell in (twin, tilt_109):
+        theirs = by_planes(cell, range(len(cell)), boundary_planes(cell))
+        assert theirs == pytest.approx(plane_distances(cell).tolist(), abs=1e-6)
+
+
+def test_regions_by_distance_boundary_and_element(twin):
+    assert len(region_labels(twin, 0.1, 1, "O")) == len(region_labels(twin, 0.1, 2, "O")) == 6
+    assert set(region_labels(twin, 2.5, 1)) | set(region_labels(twin, 2.5, 2)) == set(
+        region_labels(twin, 2.5)
+    )
+    assert free_labels(twin, 100.0) == twin.site_properties["label"]
+
+
+def test_labels_survive_removals(twin):
+    chosen = region_labels(twin, 2.5)
+    cut = twin.copy()
+    cut.remove_sites([0, 30])
+    assert set(region_labels(cut, 2.5)) == set(chosen) & set(cut.site_properties["label"])
+
+
+def test_sets_lie_along_b(twin):
+    labels = region_labels(twin, 2.5, 1, "O")
+    sets = site_sets(twin, labels, 4)
+    assert list(sets) == labels
+    assert set(sets.values()) == {"S1", "S2", "S3", "S4"}
+    index = {label: i for i, label in enumerate(twin.site_properties["label"])}
+    b = {label: twin.frac_coords[index[label], 1] % 1.0 for label in labels}
+    # Sites at one height along b are in one set.
+    for one in labels:
+        for other in labels:
+            if abs(b[one] - b[other]) < 1e-6:
+                assert sets[one] == sets[other]
+
+
+def test_what_cannot_be_is_refused(twin, r3m):
+    with pytest.raises(ValueError, match="no boundary planes"):
+        plane_distances(r3m)
+    with pytest.raises(ValueError, match="no boundary 3"):
+        plane_distances(twin, 3)
+    with pytest.raises(ValueError, match="within = -1"):
+        region_labels(twin, -1.0)
+    with pytest.raises(ValueError, match="nearest is"):
+        region_labels(_shifted(twin), 0.1, element="O")
+    with pytest.raises(ValueError, match="make no 40 sets"):
+        site_sets(twin, region_labels(twin, 1.0), 40)
+    with pytest.raises(ValueError, match="no site Xx-1"):
+        site_sets(twin, ["Xx-1"])
+    with pytest.raises(ValueError, match="no layer to read"):
+        layer_normal(twin, "middle")
+
+
+def _shifted(cell):
+    moved = cell.copy()
+    moved.translate_sites(range(len(moved)), [0, 0, 0.06], to_unit_cell=False)
+    return moved
