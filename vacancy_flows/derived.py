@@ -14,10 +14,13 @@ from vacancy_flows.analysis.correlation import correlation_table
 from vacancy_flows.analysis.dipole import CellStress, ElasticDipole
 from vacancy_flows.analysis.dipole_prediction import compare_with_direct
 from vacancy_flows.analysis.environments import environment_of, environment_table
+from vacancy_flows.analysis.relaxation import environment_changes
+from vacancy_flows.analysis.size import extrapolate_table
 from vacancy_flows.analysis.thermodynamics_tables import thermodynamics_table
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.schemas import Record
 from vacancy_flows.structures import conventional_axes
+from vacancy_flows.structures.boundaries import boundary_planes
 from vacancy_flows.tables import with_reference
 
 TEMPERATURES = (300.0, 600.0, 900.0, 1200.0)  # K
@@ -63,12 +66,15 @@ def derived_tables(
     Returns
     -------
     dict
-        ``environments`` (with the correlation of E_f in ``correlations``),
-        ``elastic_dipoles``, ``strain_comparison``, and, but for a user's own mu_O,
-        ``thermodynamics`` and ``nonstoichiometry`` at `TEMPERATURES` and `PRESSURES`.
+        ``environments`` (with the correlation of E_f in ``correlations``), ``bond_changes``,
+        ``size_extrapolation``, ``elastic_dipoles``, ``strain_comparison``, and, but for a
+        user's own mu_O, ``thermodynamics`` and ``nonstoichiometry`` at `TEMPERATURES` and
+        `PRESSURES`.
     """
     found = {"environments": environments(table, *stored)}
     found["correlations"] = _correlations(table, found["environments"])
+    found["bond_changes"] = bond_changes(table, *stored)
+    found["size_extrapolation"] = size_extrapolation(table, stored.pristine, stored.vacancies)
     found["elastic_dipoles"], found["strain_comparison"] = dipoles(table, *stored)
     if reference.scheme != "user":
         cold = replace(reference, temperature=0.0)
@@ -92,13 +98,69 @@ def environments(
         record = records.get(row["uid"])
         partner = pristine.get(str(record.calculation.pristine_uid)) if record else None
         if record is not None and partner is not None and record.calculation.site:
-            rows.append(environment_of(partner.structure, record.calculation.site))
+            cell = partner.structure
+            planes = boundary_planes(cell) if cell.properties.get("boundary") else []
+            rows.append(environment_of(cell, record.calculation.site, planes=planes))
             described.append({name: row[name] for name in _DESCRIBED})
     if not rows:
         return pd.DataFrame()
     frame = environment_table(rows)
     frame.insert(0, "uid", [row.pop("uid") for row in described])
     return frame.join(pd.DataFrame(described))
+
+
+def bond_changes(
+    table: pd.DataFrame, records: Mapping[str, Record], pristine: Mapping[str, Record]
+) -> pd.DataFrame:
+    """Return how the former neighbours of each converged vacancy moved, a row per bond."""
+    frames = []
+    for row in table[table["converged"]].to_dict("records"):
+        record = records.get(row["uid"])
+        partner = pristine.get(str(record.calculation.pristine_uid)) if record else None
+        if record is None or partner is None or record.calculation.cell != "fixed":
+            continue
+        site = str(record.calculation.site)
+        moved = environment_changes(partner.structure, record.structure, site)
+        described = {"vacancy": site, **{name: row[name] for name in _DESCRIBED[:-1]}}
+        frames.append(moved.assign(**described))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def size_extrapolation(
+    table: pd.DataFrame, pristine: Mapping[str, Record], records: Mapping[str, Record]
+) -> pd.DataFrame:
+    """Return E_f extrapolated in 1/N, where a site was calculated in cells of several sizes.
+
+    The sizes are hosts of their own; they belong together by composition and Wyckoff letter.
+    """
+    partners = {
+        uid: pristine.get(str(record.calculation.pristine_uid)) for uid, record in records.items()
+    }
+    formulas = {
+        uid: partner.structure.composition.reduced_formula
+        for uid, partner in partners.items()
+        if partner is not None
+    }
+    rows = table.assign(formula_unit=table["uid"].map(formulas))
+    keys = ["campaign", "engine", "energy_scale", "formula_unit", "wyckoff", "strain_mode"]
+    found = []
+    for values, part in rows.groupby([*keys, "strain", "ordering"], dropna=False, sort=False):
+        if part["n_atoms"].nunique() < 2:
+            continue
+        try:
+            limit = extrapolate_table(part)
+        except ValueError:  # not a series: too few finished, or several sites of one letter
+            continue
+        named = dict(zip([*keys, "strain", "ordering"], values, strict=True))
+        sizes = " ".join(str(n) for n in sorted(part["n_atoms"].unique()))
+        numbers = {
+            "e_infinite_eV": limit.e_infinite,
+            "slope_eV_atoms": limit.slope,
+            "standard_error_eV": limit.standard_error,
+            "reason": limit.reason,
+        }
+        found.append({**named, "n_atoms": sizes, **numbers})
+    return pd.DataFrame(found)
 
 
 def dipoles(
@@ -138,7 +200,8 @@ def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFra
     once = environments.drop_duplicates("uid").set_index("uid")  # hosts may share a vacancy
     neighbours = once[["tm_neighbours", "li_neighbours"]]
     joined = table.drop_duplicates("uid").join(neighbours, on="uid")
-    return correlation_table(joined, columns=_NEIGHBOURS)
+    charged = ("net_charge",) if joined["net_charge"].notna().any() else ()
+    return correlation_table(joined, columns=[*charged, *_NEIGHBOURS])
 
 
 def cell_stress(record: Record) -> CellStress:

@@ -84,6 +84,43 @@ def test_environments_are_those_of_the_pristine_cell(derived):
     assert (frame.loc["D"].li_neighbours < 4).any()
 
 
+def test_bonds_around_each_vacancy_are_followed(derived):
+    frame = derived["bond_changes"]
+    assert set(frame.host) == {"P", "D"}
+    cut = frame.groupby(["host", "strain", "vacancy"]).size()
+    assert (cut.loc["P"] == 6).all()  # 2 Mn and 4 Li
+    manganese = frame[(frame.host == "P") & (frame.species == "Mn")]
+    assert (manganese.outward_A > 0).all()  # the cations leave the place of the anion
+
+
+def test_sizes_of_one_host_are_extrapolated(finished, tmp_path):
+    """The finished rows again as a cell of twice the atoms, its numbers invented."""
+    database = ResultsDatabase(tmp_path / "results.db")
+    records = list(ResultsDatabase.open(finished.directory / "results.db").records())
+    larger = []
+    for record in records:
+        own = record.calculation
+        if own.host != "P" or own.kind not in ("pristine", "vacancy") or own.strain != 0:
+            continue
+        update = {"uid": f"{own.uid}b", "host": "P2", "n_atoms": 24}
+        if own.pristine_uid:
+            update["pristine_uid"] = f"{own.pristine_uid}b"
+        lower = record.result.energy - (0.12 if own.kind == "vacancy" else 0.0)
+        result = record.result.model_copy(update={"energy": lower})
+        calculation = own.model_copy(update=update)
+        larger.append(record.model_copy(update={"calculation": calculation, "result": result}))
+    database.add([*records, *larger])
+    ((reference, table),) = vacancy_tables(database)
+    stored = records_of(database, table)
+    frame = derived_tables(database, table, reference, stored)["size_extrapolation"]
+    assert set(frame.n_atoms) == {"12 24"}
+    small = table[(table.host == "P") & (table.strain == 0)].set_index("wyckoff")
+    for row in frame.to_dict("records"):
+        e_f = small.formation_energy_eV[row["wyckoff"]]
+        assert row["e_infinite_eV"] == pytest.approx(e_f - 0.24)  # E_f(N) = E + a/N
+        assert row["slope_eV_atoms"] == pytest.approx(0.12 * 24)
+
+
 def test_a_dipole_predicts_that_tension_helps(derived):
     dipoles = derived["elastic_dipoles"]
     assert set(dipoles.host) == {"P", "D"}
@@ -152,7 +189,7 @@ def test_figures_of_charges_and_of_sites_at_boundaries(finished, tmp_path):
     records = []
     for record in ResultsDatabase.open(finished.directory / "results.db").records():
         calculation, structure = record.calculation, record.structure.copy()
-        structure.properties["boundary"] = {"invented": True}
+        structure.properties["boundary"] = {"planes": [{"boundary": 1, "fraction": 0.5}]}
         charge = None if calculation.site is None else -1.0 - 0.1 * (calculation.site == "O-8j-1")
         calculation = calculation.model_copy(update={"net_charge": charge})
         result = record.result.model_copy(update={"structure": structure})
