@@ -114,10 +114,28 @@ def _place(directory: Path, location: str | Path | None) -> str | Path:
     path = Path(location)
     if path.resolve() == own.resolve():
         return own
-    if path.is_dir() or not path.parent.is_dir():
-        problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+    problem = _wrong_place(directory.resolve(), path)
+    if problem:
         raise InputError(f"{problem}: name a file for the results", file=path, key="--db")
+    make_directory(path.parent, "--db", [path.name, f"{path.name}.writer"])
     return path
+
+
+def _wrong_place(directory: Path, path: Path) -> str:
+    """Return why a file cannot hold the rows of a run into a directory; empty where it can."""
+    if path.is_dir():
+        return "is a folder"
+    if not path.parent.is_dir():
+        return "is in a folder that does not exist"
+    if path.exists() and not path.is_file():
+        return "is no ordinary file"
+    own = path.resolve()
+    taken = {directory / name for name in _FILES}
+    if own in taken or own.suffix == ".writer":
+        return "is written by the run itself"
+    if any(own.is_relative_to(directory / folder) for folder in (*_FOLDERS, "work")):
+        return "is in a folder of the run itself"
+    return ""
 
 
 def open_results(location: str | Path) -> ResultsDatabase:

@@ -154,7 +154,7 @@ class ResultsDatabase:
                 if row is not None:
                     self._update(row, pairs_of(found))
 
-    def supersede(self, campaign: str) -> int:
+    def supersede(self, campaign: str) -> set[str]:
         """Take a campaign's name off all rows: its settings have changed.
 
         Rows that no other campaign uses stay, marked ``superseded``, until `use` says that
@@ -162,8 +162,8 @@ class ResultsDatabase:
 
         Returns
         -------
-        int
-            Number of rows that had its name.
+        set of str
+            uids of the rows that had its name.
         """
         found = [
             pairs
@@ -175,7 +175,7 @@ class ResultsDatabase:
                 row = self._row(pairs["uid"])
                 kept = [use for use in uses_of(pairs) if use.campaign != campaign]
                 self._update(row, pairs_of(kept))
-        return len(found)
+        return {pairs["uid"] for pairs in found}
 
     def records(self) -> Iterator[Record]:
         """Yield every record."""

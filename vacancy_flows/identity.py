@@ -49,9 +49,10 @@ def root_uid(structure: Structure) -> str:
     """Return the identity of a built, labelled host before any relaxation.
 
     Lattice vectors (Å, with their orientation) and fractional coordinates enter to 1e-4,
-    with the label and species of every site, in the order of the labels; so do the axes that
-    strain refers to where they are not the lattice vectors. A boundary enters by the
-    parameters of its builder instead of lattice and positions, which a search found.
+    with the label and species of every site, in the order of the labels; so do the directions
+    of the axes that strain refers to where they are not those of the lattice. A boundary
+    enters by the parameters of its builder instead of lattice and positions, which a search
+    found.
     """
     boundary = structure.properties.get("boundary", {}).get("preset")
     if boundary is not None:
@@ -65,9 +66,14 @@ def root_uid(structure: Structure) -> str:
         ]
         for site in structure
     )
-    lattice = _grid(structure.lattice.matrix)
-    axes = _grid(conventional_axes(structure))
-    return digest([RECORD_FORMAT, "root", lattice, sites, *([] if axes == lattice else [axes])])
+    matrix = structure.lattice.matrix
+    lattice = _grid(matrix)
+    axes, vectors = (_directions(m) for m in (conventional_axes(structure), matrix))
+    return digest([RECORD_FORMAT, "root", lattice, sites, *([] if axes == vectors else [axes])])
+
+
+def _directions(matrix: np.ndarray) -> Any:
+    return _grid(matrix / np.linalg.norm(matrix, axis=1, keepdims=True))
 
 
 def _grid(matrix: np.ndarray) -> Any:

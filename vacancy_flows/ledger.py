@@ -34,6 +34,9 @@ class Ledger:
         self.name, self.database, self.raw, self.say = name, database, raw, say
         self._description: dict[str, Any] = {}
         self._uses: dict[str, list[str]] = {}
+        self._pending: list[Record] = []
+        self._left: set[str] = set()
+        self._settled = False
 
     def adopt(self) -> int:
         """Take records into the database whose documents were stored, but no row.
@@ -56,47 +59,67 @@ class Ledger:
         return number
 
     def begin(self, description: dict[str, Any]) -> None:
-        """Describe the campaign first of all: what a kill leaves behind must show its numbers.
+        """Describe a campaign that is new here: what a kill leaves behind must show its numbers.
 
-        A reference that the guard may still refuse does not replace one that it let pass (see
-        `settle`). Where the settings have changed, the rows of before are hidden.
+        One that is known keeps description and rows until `settle`: its oxygen reference may
+        still be refused.
 
         Parameters
         ----------
         description
             Of `describe`.
         """
-        known = self.database.campaigns.get(self.name, {})
-        kept = self.raw.descriptions().get(self.name, {})
-        if known.get("settings") != description["settings"]:
-            hidden = self.database.supersede(self.name)
-            if hidden:
-                self.say(
-                    f"campaign {self.name} had other settings here: of its {hidden} calculations "
-                    "those that it does not use any more are kept, but not shown"
-                )
-        if kept.get("settings") == description["settings"]:
-            self._uses = dict(kept.get("uses", {}))
         self._description = description
-        earlier = known.get("oxygen_reference", description["oxygen_reference"])
-        self.database.describe_campaign(self.name, {**description, "oxygen_reference": earlier})
-        self.keep()
+        kept = self.raw.descriptions().get(self.name)
+        if kept is None:
+            self.raw.describe(self.name, description)
+            self.raw.forget_uses(self.name)
+        else:
+            kept.pop("uses", None)
+        if self.name not in self.database.campaigns:
+            self.database.describe_campaign(self.name, kept or description)
 
     def settle(self) -> None:
-        """Take the campaign's own oxygen reference for its rows, now that it may be used."""
+        """Take the campaign as it is asked for now; rows of other settings are hidden."""
+        known = self.database.campaigns.get(self.name, {})
+        kept = self.raw.descriptions().get(self.name, {})
+        if known.get("settings") != self._description["settings"] or kept.get(
+            "settings"
+        ) != known.get("settings"):
+            self._left = self.database.supersede(self.name)
+        if kept.get("settings") == self._description["settings"]:
+            self._uses = dict(kept.get("uses", {}))
+        else:
+            self.raw.forget_uses(self.name)
         self.database.describe_campaign(self.name, self._description)
+        self.raw.describe(self.name, self._description)
+        self._settled = True
+        pending, self._pending = self._pending, []
+        self.use(pending)
 
     def use(self, records: Sequence[Record]) -> None:
         """Say that the campaign uses stored records, as which host and ordering."""
+        if not self._settled:
+            self._pending += records
+            return
         self.database.use(records)
+        lines = []
         for record in records:
-            old = [Use.parse(text) for text in self._uses.get(record.uid, ())]
-            self._uses[record.uid] = [*map(str, with_use(old, Use.of(record.calculation)))]
+            self._left.discard(record.uid)
+            old = self._uses.get(record.uid, [])
+            uses = with_use(map(Use.parse, old), Use.of(record.calculation))
+            new = [*map(str, uses)]
+            lines += [(record.uid, text) for text in new if text not in old]
+            self._uses[record.uid] = new
+        self.raw.add_uses(self.name, lines)
 
-    def keep(self) -> None:
-        """Write beside the raw documents what they do not know."""
-        described = self.database.campaigns[self.name]
-        self.raw.describe(self.name, {**described, "uses": self._uses})
+    def finish(self) -> None:
+        """Say what of the campaign's earlier settings is no longer shown."""
+        if self._left:
+            self.say(
+                f"{len(self._left)} calculations of earlier settings of campaign {self.name} are "
+                "kept, but not shown (query: superseded=True)"
+            )
 
 
 def describe(campaign: Campaign, engine: Engine, plans: Iterable[HostPlan]) -> dict[str, Any]:

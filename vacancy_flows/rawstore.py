@@ -10,7 +10,7 @@ import contextlib
 import io
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from monty.json import MontyDecoder
 
 from vacancy_flows.errors import InputError
 from vacancy_flows.schemas import Record
+from vacancy_flows.uses import Use, with_use
 
 FILES = ("jobstore/campaigns.json", "jobstore/db/documents.collection")
 """What a store writes, relative to the directory of the campaign."""
@@ -86,7 +87,7 @@ class RawStore:
         part.replace(self._campaigns)
 
     def descriptions(self) -> dict[str, dict[str, Any]]:
-        """Return what campaigns were described, by name.
+        """Return what campaigns were described, by name, with their ``uses`` by uid.
 
         Raises
         ------
@@ -104,7 +105,33 @@ class RawStore:
         if not isinstance(content, dict) or not all(isinstance(d, dict) for d in content.values()):
             problem = f"holds no descriptions of campaigns ({detail}): move it away"
             raise InputError(problem, file=self._campaigns)
+        for name, description in content.items():
+            if self._uses_of(name).is_file():
+                description["uses"] = self._read_uses(name)
         return content
+
+    def add_uses(self, name: str, uses: Iterable[tuple[str, str]]) -> None:
+        """Append who uses which calculation of a campaign: uid and text of a `Use`.
+
+        Appended line by line, so that a kill loses no more than the last.
+        """
+        with self._uses_of(name).open("a", encoding="utf-8") as file:
+            file.writelines(f"{uid} {use}\n" for uid, use in uses)
+
+    def forget_uses(self, name: str) -> None:
+        """Begin anew with the uses of a campaign, whose settings have changed."""
+        self._uses_of(name).write_text("", encoding="utf-8")
+
+    def _uses_of(self, name: str) -> Path:
+        return self._campaigns.with_name(f"uses-{name}.txt")
+
+    def _read_uses(self, name: str) -> dict[str, list[str]]:
+        found: dict[str, list[Use]] = {}
+        for line in self._uses_of(name).read_text(encoding="utf-8").splitlines():
+            uid, _, text = line.partition(" ")
+            with contextlib.suppress(ValueError):  # the last line of a run that was killed
+                found[uid] = with_use(found.get(uid, ()), Use.parse(text))
+        return {uid: [*map(str, uses)] for uid, uses in found.items()}
 
     def close(self) -> None:
         """Let go of the files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from vacancy_flows.ingest import FOLDER, ingested_records
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.rawstore import RawStore
-from vacancy_flows.uses import claimed
+from vacancy_flows.schemas import Record
+from vacancy_flows.uses import Use, claimed, with_use
 
 _FILES = ("results.db", "results.db.new", "results.db.old", "results.db.writer", *rawstore.FILES)
 
@@ -47,7 +49,8 @@ def repair_directory(directory: Path) -> str:
 
 def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
     """Fill a new file; return the number of rows and the campaigns whose reference is lost."""
-    descriptions, records = _campaigns(path), list(ingested_records(directory))
+    old = _Old.read(path)
+    descriptions, records = dict(old.campaigns), list(ingested_records(directory))
     if rawstore.has_documents(directory):
         raw = RawStore(directory)
         try:
@@ -57,16 +60,47 @@ def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
             raw.close()
     if not records:
         raise _nothing(directory)
+    known = {record.uid for record in records}
+    records += [record for record in old.records if record.uid not in known]
     rebuilt = ResultsDatabase(fresh)
     number = rebuilt.add(records)
-    rebuilt.set_uses({r.uid: claimed(descriptions, r.calculation) for r in records})
+    rebuilt.set_uses({r.uid: _uses(old, descriptions, r, r.uid in known) for r in records})
     for name, description in descriptions.items():
         # Without the uses, which rows the present settings gave is for the next run to find.
-        gone = {"uses"} if "uses" in description else {"settings"}
+        gone = {"uses"} if "uses" in description or name in old.campaigns else {"settings"}
         kept = {key: value for key, value in description.items() if key not in gone}
         rebuilt.describe_campaign(name, kept)
     named = {record.calculation.campaign for record in records} - {""}
     return number, sorted(named - descriptions.keys())
+
+
+@dataclass
+class _Old:
+    """What can be read of the file that is rebuilt: it may hold what other directories ran."""
+
+    campaigns: dict[str, Any] = field(default_factory=dict)
+    uses: dict[str, list[Use]] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: Path) -> _Old:
+        """Read it whole, or nothing of it: what is damaged is what is being repaired."""
+        try:
+            database = ResultsDatabase.open(path)
+            table = database.table()
+            uses = dict(zip(table["uid"], table["uses"], strict=True))
+            return cls(database.campaigns, uses, list(database.records()))
+        except (sqlite3.Error, ValueError, KeyError, OSError):
+            return cls()
+
+
+def _uses(old: _Old, descriptions: dict[str, Any], record: Record, documented: bool) -> list[Use]:
+    """Return who uses a calculation: by the documents, and of other campaigns by the old file."""
+    found = claimed(descriptions, record.calculation) if documented else []
+    for use in old.uses.get(record.uid, ()):
+        if "uses" not in descriptions.get(use.campaign, {}):
+            found = with_use(found, use)
+    return found
 
 
 def _nothing(directory: Path) -> InputError:
@@ -81,13 +115,6 @@ def _next(directory: Path, unknown: list[str]) -> str:
         f"the oxygen reference of {', '.join(unknown)} is not known (O2 is taken for it): "
         f"`vacancy-flows run SPEC -d {directory}` restores it and writes the tables again"
     )
-
-
-def _campaigns(path: Path) -> dict[str, Any]:
-    try:
-        return ResultsDatabase.open(path).campaigns if path.exists() else {}
-    except (sqlite3.Error, ValueError):
-        return {}  # what could not be read is what is being repaired
 
 
 def _set_aside(path: Path) -> None:

@@ -115,7 +115,7 @@ class CampaignRun:
             self._calculate(plans)
         finally:
             self._write_uses()
-            self.ledger.keep()
+        self.ledger.finish()
         return self.report
 
     def _calculate(self, plans: list[HostPlan]) -> None:

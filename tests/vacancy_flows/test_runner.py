@@ -531,6 +531,8 @@ def test_hosts_whose_strain_has_other_axes_are_hosts_of_their_own(tools, tmp_pat
         ("foo://bar", "is no server this can write to"),
         ("no/such/x.db", "is in a folder that does not exist"),
         (".", "is a folder"),
+        ("/dev/null", "is no ordinary file"),
+        ("new/report.html", "is in a folder that does not exist"),
         ("spec", "is not a results database"),
     ],
 )
@@ -543,6 +545,68 @@ def test_a_place_that_is_no_database_is_refused_before_anything_is_made(
     assert problem in answer.err
     assert not (tmp_path / "new").exists()
     assert not finished.spec.with_name("small.yaml.writer").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("report.html", "is written by the run itself"),
+        ("vacancies.csv", "is written by the run itself"),
+        ("results.db.writer", "is written by the run itself"),
+        ("figures/results.db", "is in a folder of the run itself"),
+    ],
+)
+def test_a_file_of_the_run_itself_is_no_database(name, problem, copy, command):
+    before = (copy.directory / "vacancies.csv").read_bytes()
+    answer = command("run", copy.spec, "-d", copy.directory, "--db", copy.directory / name)
+    assert answer.status == 2
+    assert problem in answer.err
+    assert (copy.directory / "vacancies.csv").read_bytes() == before
+
+
+def test_repair_after_a_kill_shows_what_the_killed_run_had_finished(begun, command):
+    directory = begun.directory
+    until(lambda: rows(directory) >= 8, 120, "the first vacancies")
+    begun.process.kill()
+    begun.process.wait()
+    finished_before = set(energies(directory))
+    before = command("query", directory / "results.db", "--format", "csv").out
+    assert before.count("\n") > 1
+    assert command("repair", directory).status == 0
+    assert command("query", directory / "results.db", "--format", "csv").out == before
+    assert set(energies(directory)) == finished_before
+
+
+def test_repair_keeps_what_other_directories_ran_into_the_file(copy, tools, tmp_path, command):
+    host = {**tools.strained, "name": "Q", "strain": []}
+    spec = tools.write(tmp_path / "other.yaml", {**tools.small, "name": "b", "hosts": [host]})
+    elsewhere = tmp_path / "elsewhere"
+    database = copy.directory / "results.db"
+    shutil.copytree(copy.directory / "jobstore", elsewhere / "jobstore")
+    assert command("run", spec, "-d", elsewhere, "--db", database).status == 0
+    before = command("query", database, "campaign=b", "--format", "csv").out
+    assert before.count("\n") == 3
+    assert command("repair", copy.directory).status == 0
+    assert command("query", database, "campaign=b", "--format", "csv").out == before
+
+
+def test_a_refused_reference_hides_no_row_of_earlier_settings(copy, tools, tmp_path, command):
+    reference = {"scheme": "Li2O", "li2o_enthalpy": -5.6}
+    relax = {"fmax": 0.25, "max_steps": 100}
+    content = {**tools.small, "relax": relax, "oxygen_reference": reference}
+    spec = tools.write(tmp_path / "refused.yaml", content)
+    before = command("query", copy.directory / "results.db", "--format", "csv").out
+    assert command("run", spec, "-d", copy.directory).status == 2
+    assert command("query", copy.directory / "results.db", "--format", "csv").out == before
+
+
+def test_hidden_rows_are_announced_only_where_there_are_some(copy, tools, tmp_path, command):
+    (copy.directory / "results.db").unlink()
+    assert "not shown" not in command("run", copy.spec, "-d", copy.directory).err
+    fewer = {**tools.small, "hosts": [tools.small["hosts"][1]]}
+    spec = tools.write(tmp_path / "fewer.yaml", fewer)
+    said = command("run", spec, "-d", copy.directory).err
+    assert "7 calculations of earlier settings of campaign small are kept, but not shown" in said
 
 
 def test_the_directorys_own_database_may_be_named(copy, command):
