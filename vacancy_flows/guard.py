@@ -1,14 +1,18 @@
-"""The guard of the oxygen references: both routes to mu_O must agree before anything uses it."""
+"""What stands in one E_f: both routes to mu_O agree, and so do the settings of its runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vacancy_flows.analysis import ReferenceMismatch, ReferenceUnavailable, chemical_potential
 from vacancy_flows.campaign import OxygenBlock
+from vacancy_flows.consistency import What, mismatches, settings_of
 from vacancy_flows.errors import InputError
 from vacancy_flows.schemas import Record
+
+FLAG = "flagged: "
+"""What ``reason`` begins with where settings differ, as for ingested runs."""
 
 
 def mu_o_of(
@@ -44,3 +48,47 @@ def mu_o_of(
         return chemical_potential(reference.reference(), energy_scale, energies)
     except (ReferenceMismatch, ReferenceUnavailable) as error:
         raise InputError(str(error), file=file, key="oxygen_reference") from None
+
+
+def pair_mismatch(record: Record, pristine: Record | None, references: Mapping[str, Record]) -> str:
+    """Say where a finished vacancy and its partners differ in settings though they may not.
+
+    Their uids make them agree in what was asked for; what was done may differ all the same,
+    where a campaign goes on with another VASP, on a machine with other POTCARs, or under the
+    hands of custodian.
+
+    Parameters
+    ----------
+    record
+        The vacancy.
+    pristine
+        Its pristine cell; None where it is not stored.
+    references
+        ``O2``, ``Li`` and ``Li2O`` → record, those that are stored.
+
+    Returns
+    -------
+    str
+        For ``reason``: `FLAG` and every setting with both values, the vacancy's first; empty
+        where nothing differs, or the engine has no such settings.
+    """
+    told = [] if pristine is None else list(_differences(record, pristine, "pair"))
+    for kind, reference in references.items():
+        told += [f"{kind}: {found}" for found in _differences(record, reference, "reference")]
+    return FLAG + ", ".join(told) if told else ""
+
+
+def _differences(record: Record, other: Record, what: What) -> Iterator[str]:
+    """Yield the settings in which two records differ, and POTCARs of one TITEL that do."""
+    first, second = settings_of(record), settings_of(other)
+    if first is None or second is None:
+        return
+    found = mismatches(first, second, what)
+    yield from map(str, found)
+    named = {mismatch.name for mismatch in found}
+    ours, theirs = (r.result.provenance.get("potcars") or {} for r in (record, other))
+    for element in ours:
+        hashes = [potcars.get(element, {}).get("sha256") for potcars in (ours, theirs)]
+        if None not in hashes and hashes[0] != hashes[1] and f"POTCAR of {element}" not in named:
+            values = " against ".join(f"sha256 {value[:8]}" for value in hashes)
+            yield f"POTCAR of {element} {values}"
