@@ -56,14 +56,31 @@ def cli(verbose: bool) -> None:
 @cli.command()
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "directory", required=True, type=_Place(path_type=Path))
-def build(spec: Path, directory: Path) -> None:
-    """Write every structure of a campaign; calculate nothing."""
+@click.option("--inputs", is_flag=True, help="Write VASP folders to submit by hand instead.")
+@click.option(
+    "--from",
+    "source",
+    type=_Place(path_type=Path),
+    help="With --inputs: DIR with finished runs, besides those in the output.",
+)
+def build(spec: Path, directory: Path, inputs: bool, source: Path | None) -> None:
+    """Write every structure of a campaign; calculate nothing.
+
+    With --inputs the VASP folders that can be run now: call it again when they have run, until
+    nothing waits, then `ingest` them.
+    """
     from vacancy_flows.build import build_campaign
     from vacancy_flows.campaign_file import load_campaign
     from vacancy_flows.engines import get_engine
 
+    if source is not None and not inputs:
+        raise InputError("belongs to --inputs: add it, or leave this out", key="--from")
     campaign = load_campaign(spec)
     engine = get_engine(campaign.engine, campaign.settings)
+    if inputs:
+        from vacancy_flows.inputs import inputs_here
+
+        sys.exit(inputs_here(campaign, engine, directory, source))
     click.echo(build_campaign(campaign, engine, directory).text)
 
 
