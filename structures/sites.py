@@ -115,14 +115,17 @@ def _equivalent_atoms(
             f"Moments must be {len(structure)} finite numbers, one per site; the shape given is "
             f"{spins.shape}."
         )
-    dataset = checked(
-        spglib.get_magnetic_symmetry_dataset,
-        (*spglib_cell(structure), spins),
-        is_axial=False,
-        symprec=symprec,
-        mag_symprec=mag_symprec,
-    )
-    return np.array(dataset.equivalent_atoms)
+    cell = (*spglib_cell(structure), spins)
+    options = {"is_axial": False, "symprec": symprec, "mag_symprec": mag_symprec}
+    try:
+        return np.array(
+            checked(spglib.get_magnetic_symmetry_dataset, cell, **options).equivalent_atoms
+        )
+    except ValueError:
+        # It fails where it cannot name the group (UNI number) of some supercells; the
+        # operations themselves, which are all that classes need, are found all the same.
+        found = checked(spglib.get_magnetic_symmetry, cell, **options)
+        return np.array(found["equivalent_atoms"])
 
 
 def _coordinations(structure: Structure, sites: Sequence[int]) -> list[int]:

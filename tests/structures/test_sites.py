@@ -8,6 +8,7 @@ from vacancy_flows.structures import (
     conventional_axes,
     deform,
     deformation_gradient,
+    initial_moments,
     prepare_host,
     remove_labels,
     select_classes,
@@ -112,3 +113,14 @@ def test_432_atoms_in_p1_take_well_under_a_second():
     classes = site_classes(host, moments=[0.0] * len(host))
     assert time.perf_counter() - start < 1.0
     assert len(classes) == 216
+
+
+def test_classes_of_a_supercell_whose_magnetic_group_spglib_cannot_name():
+    host = prepare_host(built_in_host("Li2MnO3", "primitive"), [1, 1, 2])
+    moments = initial_moments(host, "afm", {})
+    classes = site_classes(host, moments=moments)
+    plain = site_classes(host)
+    assert sum(found.multiplicity for found in classes) == 12
+    assert len(classes) >= len(plain)
+    # reversing all moments is time reversal, which changes no class
+    assert site_classes(host, moments=[-moment for moment in moments]) == classes
