@@ -7,7 +7,7 @@ oxygen reference never needs another calculation and no row can go stale.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,8 @@ class ResultsDatabase:
                 if row is not None:
                     self._update(row, pairs_of(found))
 
-    def supersede(self, campaign: str) -> set[str]:
-        """Take a campaign's name off all rows: its settings have changed.
+    def supersede(self, campaign: str, uids: Collection[str] | None = None) -> set[str]:
+        """Take a campaign's name off rows, all or some: its settings have changed.
 
         Rows that no other campaign uses stay, marked ``superseded``, until `use` says that
         they belong to a campaign again.
@@ -169,6 +169,7 @@ class ResultsDatabase:
             pairs
             for pairs in (read_pairs(self._db) if self.exists else ())
             if campaign in str(pairs.get("campaign", "")).split(SEPARATOR)
+            and (uids is None or pairs["uid"] in uids)
         ]
         with self._db:
             for pairs in found:

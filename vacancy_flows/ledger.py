@@ -113,8 +113,24 @@ class Ledger:
             self._uses[record.uid] = new
         self.raw.add_uses(self.name, lines)
 
-    def finish(self) -> None:
-        """Say what of the campaign's earlier settings is no longer shown."""
+    def finish(self, used: set[str], *, complete: bool) -> None:
+        """Say what of the campaign's earlier settings is no longer shown.
+
+        Parameters
+        ----------
+        used
+            uids of all that this run used.
+        complete
+            Whether nothing failed: what an earlier run chose instead, an ordering while a
+            lower one had failed, is then no longer the campaign's.
+        """
+        gone = set(self._uses) - used if complete else set()
+        if gone:
+            self._left |= self.database.supersede(self.name, gone)
+            self._uses = {uid: texts for uid, texts in self._uses.items() if uid not in gone}
+            lines = [(uid, text) for uid, texts in self._uses.items() for text in texts]
+            self.raw.forget_uses(self.name)
+            self.raw.add_uses(self.name, lines)
         if self._left:
             self.say(
                 f"{len(self._left)} calculations of earlier settings of campaign {self.name} are "

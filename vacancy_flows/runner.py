@@ -115,7 +115,7 @@ class CampaignRun:
             self._calculate(plans)
         finally:
             self._write_uses()
-        self.ledger.finish()
+        self.ledger.finish(self.report.uids, complete=not self.report.failures)
         return self.report
 
     def _calculate(self, plans: list[HostPlan]) -> None:

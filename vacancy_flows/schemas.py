@@ -149,6 +149,8 @@ class Record(BaseModel):
             found.append("went on after it broke off")
         if provenance.get("changed_tags"):
             found.append("custodian changed " + " ".join(provenance["changed_tags"]))
+        if self.result.charges is None and provenance.get("bader"):
+            found.append(f"no net charges: {provenance['bader']}")
         if self.choice.get("magnetic_state", {}).get("expected") is False:
             found.append("magnetic state not as expected")
         return "; ".join(found)

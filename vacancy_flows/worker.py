@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 from jobflow import Flow, JobStore, run_locally
 from monty.json import MontyDecoder
 
@@ -24,6 +26,7 @@ from vacancy_flows.rawstore import memory_store
 from vacancy_flows.schemas import Calculation, Record
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_GRACE = 3.0  # s, for mpirun to end its ranks
 
 
 def _run(flow: Flow, store: JobStore, root: Path, calculation: Calculation) -> None:
@@ -62,9 +65,14 @@ def single_thread() -> None:
 
 
 def start_worker() -> None:
-    """Prepare a worker process, which ends when its parent does, by ``kill -9`` too."""
+    """Prepare a worker process, which ends when its parent does, by ``kill -9`` too.
+
+    What it started ends with it: custodian gives VASP a session of its own, so that no signal
+    to the parent reaches it, and a second one would be started beside it.
+    """
     single_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, lambda *_: _end())
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_follow_parent, args=(parent.sentinel,), daemon=True).start()
@@ -72,11 +80,27 @@ def start_worker() -> None:
 
 def _follow_parent(sentinel: Any) -> None:
     wait([sentinel])
+    _end()
+
+
+def _end() -> None:
+    end_children()
     os._exit(1)
 
 
+def end_children() -> None:
+    """End all processes below this one, such as mpirun and VASP."""
+    left: set[Any] = set()
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        left |= {*psutil.Process().children(recursive=True)}  # custodian may have started another
+        for child in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                end(child)
+        left = {*psutil.wait_procs(left, timeout=_GRACE)[1]}
+
+
 def calculate(calculation: Calculation, engine: Engine, work: Path | None = None) -> Outcome:
-    """Run one calculation and return what came out; never raises.
+    """Run one calculation and return what came out; raises only when it is interrupted.
 
     Parameters
     ----------
@@ -101,6 +125,9 @@ def calculate(calculation: Calculation, engine: Engine, work: Path | None = None
         logging.getLogger(__name__).debug("calculation failed", exc_info=True)
         reason = " ".join(str(error).split()) or type(error).__name__
         return Outcome(calculation.uid, error=reason, detail=traceback.format_exc())
+    except BaseException:  # Ctrl-C
+        end_children()
+        raise
     documents = list(store.query())
     output = next((d["output"] for d in documents if d["uuid"] == last), None)
     if output is None:

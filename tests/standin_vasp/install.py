@@ -10,8 +10,8 @@ In another folder's conftest.py, where tests/ is not on the path of imports::
 
         return install(tmp_path / "standin", monkeypatch)
 
-Commands that run in processes of their own need `StandIn.environment`; custodian's polling is
-quick only in this process, elsewhere pass `POLLING` as ``custodian_kwargs``.
+Commands that run in processes of their own need `StandIn.environment`, in which custodian polls
+quickly too (``site/sitecustomize.py``).
 """
 
 import json
@@ -29,6 +29,7 @@ import pytest
 from standin_vasp import faults, potential
 
 TESTS = Path(__file__).resolve().parents[1]
+SITE = Path(__file__).resolve().parent / "site"
 POTCARS = TESTS / "vacancy_flows" / "engines_vasp" / "synthetic_potcars.py"
 NAMES = ("vasp_std", "vasp_gam")
 WRAPPER = """#!/bin/sh
@@ -92,8 +93,12 @@ def prepare(directory: Path, name: str = "toy") -> StandIn:
         path.write_text(text)
         path.chmod(0o755)
     runpy.run_path(str(POTCARS))["write_potcars"](standin.potcars)
+    earlier = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = dict.fromkeys([str(SITE), *filter(None, earlier)])
     standin.environment = {
         "PATH": os.pathsep.join([str(standin.executable.parent), os.environ.get("PATH", "")]),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "STANDIN_VASP_POLLING": json.dumps(POLLING),
         "PMG_VASP_PSP_DIR": str(standin.potcars),
         "ATOMATE2_VASP_CMD": "vasp_std",
         "ATOMATE2_VASP_GAMMA_CMD": "vasp_gam",
