@@ -214,7 +214,7 @@ def _cost(
     references = plan_references(campaign, engine)
     work: Counter[tuple[int, str]] = Counter((c.n_atoms, c.kind) for c in references)
     for plan in plans:
-        delithiated = len(expected_parents(plan, exact=True)[0].structure)
+        delithiated = len(expected_parents(plan)[0].structure)
         for kind, number in expected_calculations(plan).items():
             # Where orderings follow a relaxation, a host may be either; the larger one is taken.
             work[len(plan.root) if kind == "host" else delithiated, kind] += number

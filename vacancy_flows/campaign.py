@@ -163,9 +163,6 @@ class Relax(_Block):
 
     ``free_within`` (Å): at boundaries, what lies farther from every plane stays in its place
     wherever the cell is fixed.
-
-    ``magnetic_starts`` is no key of this block in a file: `Campaign.relax_of` fills it in from
-    `Magnetism`, so that it travels with a host's plan.
     """
 
     fmax: float = Field(default=0.01, gt=0, le=1)
@@ -173,7 +170,13 @@ class Relax(_Block):
     cell: Literal["fixed", "free"] = "fixed"
     free_within: float | None = Field(default=None, gt=0, le=100)
     prerelax: Literal["chgnet", "chgnet-r2scan"] | None = None
-    magnetic_starts: int = Field(default=1, ge=1, le=10)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_place(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "magnetic_starts" in data:
+            raise ValueError("magnetic_starts: it stands in the block magnetism")
+        return data
 
 
 class Boundary(_Block):
@@ -301,17 +304,6 @@ class Campaign(_Block):
                 )
         return self
 
-    @model_validator(mode="before")
-    @classmethod
-    def _own_places(cls, data: Any) -> Any:
-        hosts = data.get("hosts") if isinstance(data, dict) else None
-        blocks = [data, *(hosts if isinstance(hosts, list) else [])] if hosts else []
-        for block in blocks:
-            relax = block.get("relax") if isinstance(block, dict) else None
-            if isinstance(relax, dict) and relax.get("magnetic_starts", 1) != 1:
-                raise ValueError("relax.magnetic_starts: it stands in the block magnetism")
-        return data
-
     @model_validator(mode="after")
     def _engine_takes_them(self) -> Campaign:
         takes_moments = self.engine not in POTENTIALS
@@ -337,8 +329,7 @@ class Campaign(_Block):
     def relax_of(self, host: Host) -> Relax:
         """Return the relaxation settings of a host: its own keys over the common ones."""
         own = host.relax.model_dump(exclude_unset=True) if host.relax else {}
-        starts = {"magnetic_starts": self.magnetism.magnetic_starts}
-        return self.relax.model_copy(update=own | starts)
+        return self.relax.model_copy(update=own)
 
     def sites_of(self, host: Host) -> Sites:
         """Return the site selection of a host."""

@@ -154,6 +154,14 @@ class ResultsDatabase:
                 if row is not None:
                     self._update(row, pairs_of(found))
 
+    def remove(self, uid: str) -> list[Use]:
+        """Take a row out and return who used it."""
+        row = self._row(uid)
+        if row is None:
+            return []
+        self._db.delete([row.id])
+        return uses_of(row.key_value_pairs)
+
     def supersede(self, campaign: str, uids: Collection[str] | None = None) -> set[str]:
         """Take a campaign's name off rows, all or some: its settings have changed.
 

@@ -26,7 +26,9 @@ from vacancy_flows.tables import with_reference
 TEMPERATURES = (300.0, 600.0, 900.0, 1200.0)  # K
 PRESSURES = (0.21, 1.0)  # bar; air and pure O2
 _KEYS = ["campaign", "engine", "energy_scale", "host", "n_atoms", "ordering", "site"]
-_DESCRIBED = ("uid", "host", "strain_mode", "strain", "formation_energy_eV")
+_REFERENCE = ["oxygen_scheme", "temperature_K", "pressure_bar"]  # of every E_f
+_DESCRIBED = ("uid", "host", "strain_mode", "strain")
+_ENERGY = ("formation_energy_eV", "engine", "energy_scale", *_REFERENCE)
 _NEIGHBOURS = ("coordination", "tm_neighbours", "li_neighbours")
 
 
@@ -101,7 +103,7 @@ def environments(
             cell = partner.structure
             planes = boundary_planes(cell) if cell.properties.get("boundary") else []
             rows.append(environment_of(cell, record.calculation.site, planes=planes))
-            described.append({name: row[name] for name in _DESCRIBED})
+            described.append({name: row[name] for name in (*_DESCRIBED, *_ENERGY)})
     if not rows:
         return pd.DataFrame()
     frame = environment_table(rows)
@@ -121,7 +123,7 @@ def bond_changes(
             continue
         site = str(record.calculation.site)
         moved = environment_changes(partner.structure, record.structure, site)
-        described = {"vacancy": site, **{name: row[name] for name in _DESCRIBED[:-1]}}
+        described = {"vacancy": site, **{name: row[name] for name in _DESCRIBED}}
         frames.append(moved.assign(**described))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -142,16 +144,17 @@ def size_extrapolation(
         if partner is not None
     }
     rows = table.assign(formula_unit=table["uid"].map(formulas))
-    keys = ["campaign", "engine", "energy_scale", "formula_unit", "wyckoff", "strain_mode"]
+    keys = ["campaign", "engine", "energy_scale", *_REFERENCE]
+    keys += ["formula_unit", "wyckoff", "strain_mode", "strain", "ordering"]
     found = []
-    for values, part in rows.groupby([*keys, "strain", "ordering"], dropna=False, sort=False):
+    for values, part in rows.groupby(keys, dropna=False, sort=False):
         if part["n_atoms"].nunique() < 2:
             continue
         try:
             limit = extrapolate_table(part)
         except ValueError:  # not a series: too few finished, or several sites of one letter
             continue
-        named = dict(zip([*keys, "strain", "ordering"], values, strict=True))
+        named = dict(zip(keys, values, strict=True))
         sizes = " ".join(str(n) for n in sorted(part["n_atoms"].unique()))
         numbers = {
             "e_infinite_eV": limit.e_infinite,
@@ -174,7 +177,7 @@ def dipoles(
         P_ij, trace and principal values in eV; predicted against directly strained E_f.
     """
     tensors, predictions = [], []
-    for keys, rows in table.groupby(_KEYS, sort=False, dropna=False):
+    for keys, rows in table.groupby([*_KEYS, *_REFERENCE], sort=False, dropna=False):
         unstrained = rows[(rows["strain_mode"] == "none") & rows["converged"]]
         if len(unstrained) != 1:
             continue
@@ -185,8 +188,9 @@ def dipoles(
         if record.result.stress is None or partner.result.stress is None:
             continue
         dipole = ElasticDipole.from_cells(cell_stress(record), cell_stress(partner))
-        named: dict[str, Any] = dict(zip(_KEYS, keys, strict=True))
-        tensors.append({"uid": record.uid, **named, **_components(dipole)})
+        named: dict[str, Any] = dict(zip([*_KEYS, *_REFERENCE], keys, strict=True))
+        host = {name: named[name] for name in _KEYS}  # no reference enters a dipole
+        tensors.append({"uid": record.uid, **host, **_components(dipole)})
         compared = compare_with_direct(rows, dipole, conventional_axes(partner.structure))
         predictions.append(compared.assign(**named))
     frames = [frame for frame in predictions if not frame.empty]
@@ -194,14 +198,16 @@ def dipoles(
 
 
 def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFrame:
-    """Return how E_f goes with the neighbours, over converged rows of one engine."""
-    if environments.empty or len(set(table["engine"])) != 1:
+    """Return how E_f goes with the neighbours, over converged rows of one engine and reference."""
+    labels = table[["engine", "energy_scale", *_REFERENCE]].drop_duplicates()
+    if environments.empty or len(labels) != 1:
         return pd.DataFrame()
     once = environments.drop_duplicates("uid").set_index("uid")  # hosts may share a vacancy
     neighbours = once[["tm_neighbours", "li_neighbours"]]
     joined = table.drop_duplicates("uid").join(neighbours, on="uid")
     charged = ("net_charge",) if joined["net_charge"].notna().any() else ()
-    return correlation_table(joined, columns=[*charged, *_NEIGHBOURS])
+    found = correlation_table(joined, columns=[*charged, *_NEIGHBOURS])
+    return found.assign(**labels.iloc[0].to_dict())
 
 
 def cell_stress(record: Record) -> CellStress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from vacancy_flows.analysis import ReferenceMismatch, ReferenceUnavailable, chemical_potential
@@ -76,6 +76,30 @@ def pair_mismatch(record: Record, pristine: Record | None, references: Mapping[s
     for kind, reference in references.items():
         told += [f"{kind}: {found}" for found in _differences(record, reference, "reference")]
     return FLAG + ", ".join(told) if told else ""
+
+
+def compared(record: Record, get: Callable[[str], Record | None]) -> Record:
+    """Return a vacancy, unconverged where its partners were made with other settings.
+
+    What `ingest` read stays as it is: it compared the runs itself, as its user asked for.
+
+    Parameters
+    ----------
+    record
+        Any finished calculation; only vacancies have partners.
+    get
+        Returns a stored record by its uid, None where there is none.
+    """
+    calculation = record.calculation
+    if calculation.kind != "vacancy" or "ingested_from" in record.result.provenance:
+        return record
+    stored = {kind: get(uid) for kind, uid in calculation.reference_uids.items()}
+    references = {kind: found for kind, found in stored.items() if found is not None}
+    problem = pair_mismatch(record, get(calculation.pristine_uid or ""), references)
+    if not problem:
+        return record
+    update = {"converged": False, "reason": problem}
+    return record.model_copy(update={"result": record.result.model_copy(update=update)})
 
 
 def _differences(record: Record, other: Record, what: What) -> Iterator[str]:

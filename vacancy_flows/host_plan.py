@@ -62,6 +62,8 @@ class HostPlan(BaseModel):
         Sites that become vacant; all O where both are None.
     free
         Labels of the atoms that move where the cell is fixed; all where None.
+    magnetic_starts
+        Number of ways to place a vacancy's electrons that are tried.
     """
 
     campaign: str = ""
@@ -74,6 +76,7 @@ class HostPlan(BaseModel):
     region: Region | None = None
     free: list[str] | None = None
     relax: Relax = Relax()
+    magnetic_starts: int = 1
     fingerprint: dict[str, Any]
     reference_uids: dict[str, str] = Field(default_factory=dict)
 

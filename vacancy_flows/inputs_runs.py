@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine
-from vacancy_flows.engines.vasp.reading import FinishedRun, RunError, find_vasprun, read_run
+from vacancy_flows.engines.vasp.reading import RunError, find_vasprun, read_run
 from vacancy_flows.engines.vasp.run_files import nearest_images
 from vacancy_flows.ingest.sidecar import SIDECAR, Sidecar, read_sidecar
 from vacancy_flows.records import make_record
@@ -132,7 +132,7 @@ class Runs:
             wrong.append(f"a {SIDECAR} of other atoms")
         if wrong:
             return Found(reason=f"{folder} holds another run ({'; '.join(wrong)})", wrong=True)
-        return self._judged(_result(run), calculation, str(folder))
+        return self._judged(run.result(), calculation, str(folder))
 
     def _of_row(self, record: Record, calculation: Calculation) -> Found:
         """Return what a stored row tells; of an ingested one, its result is what is needed."""
@@ -186,18 +186,3 @@ def _found(record: Record, name: str) -> Found:
 
 def _symbols(structure: Structure) -> list[str]:
     return [site.specie.symbol for site in structure]
-
-
-def _result(run: FinishedRun) -> Result:
-    return Result(
-        structure=run.structure,
-        energy=run.energy,
-        forces=run.forces,
-        stress=run.stress,
-        moments=run.moments,
-        charges=run.charges,
-        max_force=run.max_force,
-        converged=run.converged,
-        reason=run.reason,
-        n_steps=run.n_steps,
-    )

@@ -8,6 +8,7 @@ from typing import Any
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine
+from vacancy_flows.guard import compared
 from vacancy_flows.host_plan import HostPlan
 from vacancy_flows.identity import digest
 from vacancy_flows.rawstore import RawStore
@@ -52,7 +53,11 @@ class Ledger:
         missing = self.raw.uids() - self.database.uids()
         if not missing:
             return 0
-        records = list(self.raw.records(missing))
+        found = {record.uid: record for record in self.raw.records(missing)}
+        records = [
+            compared(record, lambda uid: found.get(uid) or self.database.get(uid))
+            for record in found.values()
+        ]
         number = self.database.add(records)
         descriptions = self.raw.descriptions()
         self.database.set_uses({r.uid: claimed(descriptions, r.calculation) for r in records})
@@ -83,11 +88,10 @@ class Ledger:
         """Take the campaign as it is asked for now; rows of other settings are hidden."""
         known = self.database.campaigns.get(self.name, {})
         kept = self.raw.descriptions().get(self.name, {})
-        if known.get("settings") != self._description["settings"] or kept.get(
-            "settings"
-        ) != known.get("settings"):
+        wanted = self._description["settings"]
+        if {known.get("settings"), kept.get("settings")} != {wanted}:
             self._left = self.database.supersede(self.name)
-        if kept.get("settings") == self._description["settings"]:
+        if kept.get("settings") == wanted:
             self._uses = dict(kept.get("uses", {}))
         else:
             self.raw.forget_uses(self.name)

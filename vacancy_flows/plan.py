@@ -373,7 +373,7 @@ def _electrons(plan: HostPlan, structure: Structure, label: str) -> dict[str, An
     Engines that take no moments get none, nor does a single start with ``prerelax``, which has
     moments of its own where all are parallel.
     """
-    starts = plan.relax.magnetic_starts
+    starts = plan.magnetic_starts
     moments = structure.site_properties.get("magmom")
     if not moments or "initial_magmom" not in structure.site_properties:
         return {}

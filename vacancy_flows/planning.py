@@ -98,6 +98,7 @@ def plan_hosts(campaign: Campaign, engine: Engine) -> list[HostPlan]:
             region=_region(campaign, host),
             free=_free_labels(campaign, root, host),
             relax=campaign.relax_of(host),
+            magnetic_starts=campaign.magnetism.magnetic_starts,
             fingerprint=engine.fingerprint(),
             reference_uids=reference_uids,
         )

@@ -10,6 +10,7 @@ from typing import Any
 from vacancy_flows import rawstore
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
+from vacancy_flows.guard import compared
 from vacancy_flows.ingest import FOLDER, ingested_records
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
@@ -62,6 +63,8 @@ def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
         raise _nothing(directory)
     known = {record.uid for record in records}
     records += [record for record in old.records if record.uid not in known]
+    stored = {record.uid: record for record in records}
+    records = [compared(record, stored.get) for record in records]
     rebuilt = ResultsDatabase(fresh)
     number = rebuilt.add(records)
     rebuilt.set_uses({r.uid: _uses(old, descriptions, r, r.uid in known) for r in records})

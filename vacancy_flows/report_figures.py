@@ -135,7 +135,7 @@ def write_cells(
         folder.mkdir(exist_ok=True)
         ordering = "" if pd.isna(row["ordering"]) else f"_{row['ordering']}"
         stem = folder / f"{row['engine']}_{row['host']}{ordering}_{row['site']}_{row['uid'][:7]}"
-        title = f"{row['host']}  {row['site']}  {row['formation_energy_eV']:.2f} eV"
+        title = f"{row['host']}  {row['site']}"
         written += plot_cell(record.structure, position, stem, title)
     return written
 

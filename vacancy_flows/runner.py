@@ -13,7 +13,7 @@ from pathlib import Path
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine
-from vacancy_flows.guard import mu_o_of, pair_mismatch
+from vacancy_flows.guard import compared, mu_o_of
 from vacancy_flows.ledger import Ledger, describe
 from vacancy_flows.plan import HostPlan, after, rank, ranked, start
 from vacancy_flows.planning import plan_hosts, plan_references
@@ -154,24 +154,13 @@ class CampaignRun:
                 then(None)
             return
         self.raw.add(outcome.documents)
-        record = self._compared(outcome.record)
+        record = compared(outcome.record, self.database.get)
         self.database.add([record])
         self.report.computed += 1
         self.progress.done(record)
         for calculation, then in self._waiting.pop(outcome.uid):
             self._finish(record, calculation, then)
         self._write_uses()
-
-    def _compared(self, record: Record) -> Record:
-        """Return a vacancy unconverged where its partners were made with other settings."""
-        if record.calculation.kind != "vacancy":
-            return record
-        pristine = self.database.get(record.calculation.pristine_uid or "")
-        problem = pair_mismatch(record, pristine, self._references)
-        if not problem:
-            return record
-        update = {"converged": False, "reason": problem}
-        return record.model_copy(update={"result": record.result.model_copy(update=update)})
 
     def _finish(self, record: Record, calculation: Calculation, then: Then) -> None:
         """Go on with a record under the names of the host that wants it."""

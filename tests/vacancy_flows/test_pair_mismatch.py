@@ -4,8 +4,9 @@ import pytest
 
 from vacancy_flows.engines.vasp import VaspSettings, fingerprint
 from vacancy_flows.engines.vasp.run_settings import RunSettings
-from vacancy_flows.guard import FLAG, pair_mismatch
-from vacancy_flows.ingest.records import FLAG as FLAG_OF_INGEST
+from vacancy_flows.database import ResultsDatabase
+from vacancy_flows.guard import compared, pair_mismatch
+from vacancy_flows.ledger import Ledger
 
 TITELS = {"Li": "PAW_PBE Li_sv", "Mn": "PAW_PBE Mn_pv", "O": "PAW_PBE O"}
 DONE = RunSettings(
@@ -54,7 +55,6 @@ def test_every_difference_is_named_with_both_values(vasp):
         "flagged: VASP version 6.3.0 against 5.4.4, SIGMA 0.05 eV against 0.2 eV, "
         "O2: cutoff 520 eV against 400 eV"
     )
-    assert FLAG == FLAG_OF_INGEST
 
 
 def test_potcars_of_one_titel_and_two_contents(vasp):
@@ -77,3 +77,58 @@ def test_what_was_asked_for_is_compared_where_no_more_is_known(make_record, vasp
 def test_other_engines_have_nothing_to_compare(make_record, vasp):
     assert pair_mismatch(make_record(), make_record(kind="pristine"), {"O2": make_record()}) == ""
     assert pair_mismatch(vasp(), make_record(kind="pristine"), {}) == ""
+
+
+@pytest.fixture
+def partners(vasp):
+    """A vacancy, its pristine cell of another VASP, and O2 of another cutoff."""
+    pristine, oxygen = vasp("pristine", version="5.4.4"), vasp("reference", encut=400.0)
+    vacancy = vasp()
+    for record, uid in ((vacancy, "uv"), (pristine, "up"), (oxygen, "uo")):
+        record.calculation = record.calculation.model_copy(update={"uid": uid})
+    update = {"pristine_uid": "up", "reference_uids": {"O2": "uo"}}
+    vacancy.calculation = vacancy.calculation.model_copy(update=update)
+    return {record.uid: record for record in (vacancy, pristine, oxygen)}
+
+
+BOTH = "flagged: VASP version 6.3.0 against 5.4.4, O2: cutoff 520 eV against 400 eV"
+
+
+def test_a_vacancy_of_other_settings_than_its_partners_is_not_converged(partners):
+    found = compared(partners["uv"], partners.get)
+    assert (found.result.converged, found.result.reason) == (False, BOTH)
+    assert compared(partners["up"], partners.get) is partners["up"]
+    alone = {"uv": partners["uv"]}
+    assert compared(partners["uv"], alone.get).result.converged
+
+
+def test_what_ingest_let_pass_stays(partners):
+    vacancy = partners["uv"]
+    vacancy.result.provenance["ingested_from"] = "somewhere/vasprun.xml"
+    assert compared(vacancy, partners.get) is vacancy
+
+
+class Documents:
+    """Raw documents whose rows a kill left out, read from memory."""
+
+    def __init__(self, records):
+        self.kept = {record.uid: record for record in records}
+
+    def uids(self):
+        return set(self.kept)
+
+    def records(self, uids):
+        return (self.kept[uid] for uid in sorted(uids, reverse=True))
+
+    def descriptions(self):
+        return {}
+
+
+@pytest.mark.parametrize("stored", [(), ("up", "uo")])
+def test_a_row_taken_back_is_compared_too(partners, stored, tmp_path):
+    database = ResultsDatabase(tmp_path / "results.db")
+    database.add(partners[uid] for uid in stored)
+    ledger = Ledger("c", database, Documents(partners.values()), print)
+    assert ledger.adopt() == 3 - len(stored)
+    found = database.get("uv").result
+    assert (found.converged, found.reason) == (False, BOTH)

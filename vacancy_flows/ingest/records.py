@@ -9,16 +9,15 @@ from pymatgen.core import Structure
 
 from vacancy_flows.campaign import plain_name
 from vacancy_flows.engines.vasp.reading import FinishedRun
+from vacancy_flows.guard import FLAG
 from vacancy_flows.ingest.entries import Entry
 from vacancy_flows.ingest.pairing import Pair
 from vacancy_flows.ingest.references import Choice
 from vacancy_flows.ingest.sites import class_of, site_labels_of
-from vacancy_flows.schemas import Calculation, Record, Result
+from vacancy_flows.schemas import Calculation, Record
 from vacancy_flows.structures import site_classes
 
 ENGINE = "vasp"
-FLAG = "flagged: "
-"""What ``reason`` begins with where settings differ and the user let it pass."""
 
 
 def host_name(structure: Structure) -> str:
@@ -132,21 +131,8 @@ def _record(
     provenance: dict[str, Any] = {"vasp": run.settings.version, "ingested_from": run.path}
     provenance |= {"bader": run.charge_method} if run.charge_method else {}
     provenance |= {"settings": settings} if sidecar else {}
-    result = Result(
-        structure=structure,
-        energy=run.energy,
-        forces=run.forces,
-        stress=run.stress,
-        moments=run.moments,
-        charges=run.charges,
-        max_force=run.max_force,
-        converged=run.converged,
-        reason=run.reason,
-        n_steps=run.n_steps,
-        wall_s=run.wall_s,
-        cpu_s=run.cpu_s,
-        provenance=provenance,
-    )
+    update = {"structure": structure, "provenance": provenance}
+    result = run.result().model_copy(update=update)
     return Record(
         calculation=calculation,
         result=result,

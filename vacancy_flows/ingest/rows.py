@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.schemas import Record
-from vacancy_flows.uses import Use, pairs_of, uses_of
+from vacancy_flows.uses import Use
 
 
 def write_rows(
@@ -31,17 +31,8 @@ def write_rows(
     for uid in known.intersection(changed):
         old = database.get(uid)
         if old is not None and "ingested_from" in old.result.provenance:
-            uses[uid] = _remove(database, uid)
+            uses[uid] = database.remove(uid)
     database.add(record for record in records if record.uid in uses or record.uid not in known)
-    for uid, found in uses.items():
-        if any(use.campaign for use in found):
-            database._update(database._row(uid), pairs_of(found))  # noqa: SLF001
-
-
-def _remove(database: ResultsDatabase, uid: str) -> list[Use]:
-    """Take a row out of the database and return who used it."""
-    row = database._row(uid)  # noqa: SLF001
-    if row is None:
-        return []
-    database._db.delete([row.id])  # noqa: SLF001
-    return uses_of(row.key_value_pairs)
+    database.set_uses(
+        {uid: found for uid, found in uses.items() if any(use.campaign for use in found)}
+    )

@@ -6,10 +6,8 @@ import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from ase import units
 from pymatgen.core import Structure
 from pymatgen.io.vasp.outputs import Vasprun
 
@@ -28,10 +26,10 @@ from vacancy_flows.engines.vasp.reading_files import (
 )
 from vacancy_flows.engines.vasp.reading_settings import Species, settings_of_run
 from vacancy_flows.engines.vasp.run_settings import RunSettings
+from vacancy_flows.engines.vasp.stress import stress_of
+from vacancy_flows.schemas import Result
 
 __all__ = ["FinishedRun", "RunError", "find_vasprun", "read_run"]
-
-_KILOBAR = 0.1 * units.GPa  # eV/Å³
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,23 @@ class FinishedRun:
     def converged(self) -> bool:
         """Whether electrons and ions are converged."""
         return self.electronic and self.ionic
+
+    def result(self) -> Result:
+        """Return what an engine returns; its provenance is for the reader to say."""
+        return Result(
+            structure=self.structure,
+            energy=self.energy,
+            forces=self.forces,
+            stress=self.stress,
+            moments=self.moments,
+            charges=self.charges,
+            max_force=self.max_force,
+            converged=self.converged,
+            reason=self.reason,
+            n_steps=self.n_steps,
+            wall_s=self.wall_s,
+            cpu_s=self.cpu_s,
+        )
 
 
 def find_vasprun(directory: Path) -> Path | None:
@@ -175,7 +190,7 @@ def _finished(path: Path, run: Vasprun, header: Header) -> FinishedRun:
         structure=structure,
         energy=float(run.final_energy),
         forces=forces.tolist(),
-        stress=_stress(last),
+        stress=stress_of(last.get("stress")),
         moments=beside.moments if settings.ispin == 2 else None,
         initial_moments=_initial_moments(run, len(structure)),
         charges=beside.charges,
@@ -210,15 +225,6 @@ def _plain(structure: Structure) -> Structure:
     mask = structure.site_properties.get("selective_dynamics")
     properties = None if mask is None else {"selective_dynamics": np.array(mask, bool).tolist()}
     return structure.copy(site_properties=properties)
-
-
-def _stress(step: dict[str, Any]) -> list[list[float]] | None:
-    printed = step.get("stress")
-    if printed is None:
-        return None
-    stress = -np.array(printed, float) * _KILOBAR + 0.0  # no negative zero
-    usable = stress.shape == (3, 3) and np.isfinite(stress).all() and bool(stress.any())
-    return stress.tolist() if usable else None
 
 
 def _initial_moments(run: Vasprun, n_atoms: int) -> list[float] | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from ase import units
 from emmet.core.tasks import TaskDoc
 from jobflow import job
 from pymatgen.core import Structure
 
 from vacancy_flows.engines.vasp.corrections import changed_tags, summary
 from vacancy_flows.engines.vasp.run_files import nearest_images, same_cell
+from vacancy_flows.engines.vasp.stress import stress_of
 from vacancy_flows.errors import EngineError
 from vacancy_flows.schemas import Result
 from vacancy_flows.structures import with_geometry
-
-_KILOBAR = 0.1 * units.GPa  # eV/Å³
 
 
 @job(output_schema=Result)
@@ -62,7 +60,7 @@ def vasp_result(
         structure=final,
         energy=float(last.output.energy),
         forces=np.array(run.output.forces, float).tolist(),
-        stress=_stress(run.output.stress),
+        stress=stress_of(run.output.stress),
         moments=moments,
         max_force=judged["max_force"],
         converged=converged,
@@ -104,14 +102,6 @@ def _moments(outcar: Any) -> list[float] | None:
     """Return the last moments of OUTCAR, µB; None without spin polarisation."""
     rows = (outcar or {}).get("magnetization") or []
     return [float(row["tot"]) for row in rows] or None
-
-
-def _stress(printed: Any) -> list[list[float]] | None:
-    """Return a stress in eV/Å³ and ASE's sign from VASP's kB."""
-    if printed is None:
-        return None
-    stress: list[list[float]] = (-np.array(printed, float) * _KILOBAR + 0.0).tolist()
-    return stress
 
 
 def _reason(run: TaskDoc) -> str:
