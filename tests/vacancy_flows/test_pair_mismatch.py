@@ -2,9 +2,9 @@
 
 import pytest
 
+from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines.vasp import VaspSettings, fingerprint
 from vacancy_flows.engines.vasp.run_settings import RunSettings
-from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.guard import compared, pair_mismatch
 from vacancy_flows.ledger import Ledger
 

@@ -84,6 +84,21 @@ def test_environments_are_those_of_the_pristine_cell(derived):
     assert (frame.loc["D"].li_neighbours < 4).any()
 
 
+def test_every_table_of_formation_energies_says_on_which_scale_and_reference(derived):
+    labels = ["engine", "energy_scale", "oxygen_scheme", "temperature_K", "pressure_bar"]
+    for name in ("environments", "strain_comparison", "correlations"):
+        found = derived[name][labels].drop_duplicates().to_numpy().tolist()
+        assert found == [["chgnet", "mp2020", "O2", 0.0, 1.0]], name
+
+
+def test_two_references_in_one_table_have_no_correlation(database):
+    ((reference, table),) = vacancy_tables(database)
+    table.loc[table.index[:3], "oxygen_scheme"] = "Li2O"
+    found = derived_tables(database, table, reference, records_of(database, table))
+    assert "environments" in found
+    assert "correlations" not in found
+
+
 def test_bonds_around_each_vacancy_are_followed(derived):
     frame = derived["bond_changes"]
     assert set(frame.host) == {"P", "D"}
@@ -118,6 +133,7 @@ def test_sizes_of_one_host_are_extrapolated(finished, tmp_path):
     for row in frame.to_dict("records"):
         e_f = small.formation_energy_eV[row["wyckoff"]]
         assert row["e_infinite_eV"] == pytest.approx(e_f - 0.24)  # E_f(N) = E + a/N
+        assert (row["energy_scale"], row["oxygen_scheme"]) == ("mp2020", "O2")
         assert row["slope_eV_atoms"] == pytest.approx(0.12 * 24)
 
 
