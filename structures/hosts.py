@@ -6,8 +6,9 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from vacancy_flows.structures.names import nearest
+from vacancy_flows.structures.ncm import ordered_ncm
 
-BUILT_IN_HOSTS: tuple[str, ...] = ("Li2MnO3",)
+BUILT_IN_HOSTS: tuple[str, ...] = ("Li2MnO3", "Li3NiCoMnO6")
 """Names that :func:`built_in_host` knows."""
 
 # a, b, c in Å and beta in degrees; see `built_in_host` for the source.
@@ -27,9 +28,7 @@ _C2M_POINT = ((1, 1, 1), (-1, 1, -1), (-1, -1, -1), (1, -1, 1))
 _C_PRIMITIVE = np.array([[0.5, -0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
 
 
-def built_in_host(
-    name: str, cell: Literal["conventional", "primitive"] = "conventional"
-) -> Structure:
+def built_in_host(name: str, cell: Literal["conventional", "primitive"] | None = None) -> Structure:
     """Build a host that comes with the package.
 
     ``Li2MnO3`` is C2/m (no. 12, unique axis b), 24 atoms in the conventional cell and 12 in
@@ -39,12 +38,16 @@ def built_in_host(
     values close to the published ones: Li 2b, 2c and 4h, Mn 4g, O 4i and 8j. They are a
     starting point: measure strain from the engine's own relaxed cell, never from this one.
 
+    ``Li3NiCoMnO6`` is the √3×√3 ordered cell of 12 atoms, stacking C2 (see `ordered_ncm`), from
+    which the ordered boundaries are cut; a and b lie in its layers.
+
     Parameters
     ----------
     name
         One of :data:`BUILT_IN_HOSTS`.
     cell
-        The conventional (C-centred) or the primitive cell, both in the same orientation.
+        Of Li2MnO3: the conventional (C-centred) cell, which is the default, or the primitive
+        one, both in the same orientation. Li3NiCoMnO6 has one cell, and takes None.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def built_in_host(
     Raises
     ------
     ValueError
-        For an unknown host or cell.
+        For an unknown host or cell, and a cell of a host that has only one.
 
     Examples
     --------
@@ -67,13 +70,17 @@ def built_in_host(
             f"There is no built-in host {name!r}; nearest known: {nearest(name, BUILT_IN_HOSTS)}. "
             "Give the path of a structure file for any other host."
         )
-    if cell not in ("conventional", "primitive"):
+    if cell not in (None, "conventional", "primitive"):
         raise ValueError(f"Unknown cell {cell!r}: use 'conventional' or 'primitive'.")
+    if name == "Li3NiCoMnO6":
+        if cell is not None:
+            raise ValueError(f"{name} has one cell, of 12 atoms: leave cell out.")
+        return ordered_ncm("C2")
     a, b, c, beta = _LI2MNO3_CELL
     lattice = Lattice.from_parameters(a, b, c, 90.0, beta, 90.0)
-    centrings = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0)) if cell == "conventional" else ((0.0,) * 3,)
+    centrings = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0)) if cell != "primitive" else ((0.0,) * 3,)
     species, positions = _fill(centrings)
-    if cell == "conventional":
+    if cell != "primitive":
         return Structure(lattice, species, positions, properties={"axes": np.eye(3).tolist()})
     to_primitive = np.linalg.inv(_C_PRIMITIVE)
     return Structure(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -232,5 +233,6 @@ def remove_labels(structure: Structure, labels: Collection[str]) -> Structure:
     """
     index = {label: i for i, label in enumerate(site_labels(structure))}
     result: Structure = structure.copy()
+    result.properties = deepcopy(structure.properties)  # pymatgen's copy shares them
     result.remove_sites(label_indices(index, labels))
     return result

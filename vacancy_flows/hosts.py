@@ -97,7 +97,10 @@ def _unit_cell(campaign: Campaign, host: Host, key: str) -> Structure:
         except ValueError as error:
             raise InputError(str(error), file=campaign.path, key=f"{key}.structure") from None
     if host.structure in BUILT_IN_HOSTS:
-        return built_in_host(host.structure, host.cell or "conventional")
+        try:
+            return built_in_host(host.structure, host.cell)
+        except ValueError as error:
+            raise InputError(str(error), file=campaign.path, key=f"{key}.cell") from None
     path = _path_of(campaign, host)
     if not _is_file(path):
         hint = nearest(str(host.structure), BUILT_IN_HOSTS)

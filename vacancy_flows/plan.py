@@ -31,6 +31,7 @@ from vacancy_flows.structures.boundaries import region_labels
 from vacancy_flows.structures.delithiation_mc import delithiate
 from vacancy_flows.structures.neel import MAGNETIC
 from vacancy_flows.structures.reduction import electron_starts
+from vacancy_flows.structures.vacant import with_vacancy
 
 __all__ = [
     "HostPlan",
@@ -303,7 +304,7 @@ def vacancy_calculation(
         "vacancy",
         pristine.uid,
         {"vacancy": found.label, **_prerelax(plan), **_electrons(plan, structure, found.label)},
-        remove_labels(structure, [found.label]),
+        with_vacancy(structure, found.label),
         "fixed" if plan.relax.cell == "fixed" else "free-fixed",
         strain_mode=pristine.strain_mode,
         strain=pristine.strain,

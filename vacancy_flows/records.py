@@ -8,7 +8,9 @@ from typing import Any
 from vacancy_flows.engines.base import Engine
 from vacancy_flows.schemas import Calculation, Record, Result
 from vacancy_flows.structures import site_classes
+from vacancy_flows.structures.boundaries import damage
 from vacancy_flows.structures.magnetic_state import magnetic_state
+from vacancy_flows.structures.vacant import vacancy_move
 
 
 def make_record(calculation: Calculation, result: Result, engine: Engine) -> Record:
@@ -17,7 +19,9 @@ def make_record(calculation: Calculation, result: Result, engine: Engine) -> Rec
     The classes of oxygen sites of a pristine cell are chosen here, once, on its relaxed
     geometry and its initial moments; a resumed campaign reads them. Where the engine uses
     moments, ``choice["magnetic_state"]`` of a vacancy tells whether its electrons went where
-    formal states expect them (`magnetic_state`).
+    formal states expect them (`magnetic_state`). A relaxation that moved the vacancy or tore a
+    boundary's grains apart is not converged, and its reason says so; ``choice["damage"]`` lists
+    what happened.
 
     Parameters
     ----------
@@ -37,6 +41,12 @@ def make_record(calculation: Calculation, result: Result, engine: Engine) -> Rec
     if calculation.kind == "vacancy" and engine.uses_moments and before and result.moments:
         removed = calculation.removed_element or "O"
         choice["magnetic_state"] = magnetic_state(calculation.structure, result.moments, removed)
+    found = relaxation_damage(calculation, result)
+    if found:
+        choice["damage"] = found
+        stopped = [] if result.converged else [result.reason]
+        update = {"converged": False, "reason": "; ".join([*stopped, *found])}
+        result = result.model_copy(update=update)
     return Record(
         calculation=calculation,
         result=result,
@@ -45,6 +55,30 @@ def make_record(calculation: Calculation, result: Result, engine: Engine) -> Rec
         fingerprint=engine.fingerprint(),
         choice=choice,
     )
+
+
+def relaxation_damage(calculation: Calculation, result: Result) -> list[str]:
+    """Say what a relaxation did that makes its energy that of something else.
+
+    Parameters
+    ----------
+    calculation
+        With the cell as it was before.
+    result
+        With the same sites, relaxed.
+
+    Returns
+    -------
+    list of str
+        Empty where the vacancy stayed and the grains are whole.
+    """
+    before, after = calculation.structure, result.structure
+    found = []
+    if before.properties.get("vacancy"):
+        found.append(vacancy_move(before, after))
+    if before.properties.get("boundary"):
+        found += damage(before, after)
+    return [text for text in found if text]
 
 
 def keep_lowest(records: list[Record | None], placed: list[dict[str, float]]) -> Record:

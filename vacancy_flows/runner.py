@@ -216,7 +216,7 @@ class CampaignRun:
     def _unconverged(self, record: Record, consequence: str) -> None:
         self.report.failures.append(
             f"{record.calculation.title}: not converged ({record.result.reason}); "
-            f"{consequence}raise relax.max_steps"
+            f"{consequence}{record.remedy}"
         )
 
     def _reference_done(self, record: Record | None) -> None:

@@ -142,6 +142,11 @@ class Record(BaseModel):
         return self.result.structure
 
     @property
+    def remedy(self) -> str:
+        """What to do where it did not converge."""
+        return "look at its cell" if self.choice.get("damage") else "raise relax.max_steps"
+
+    @property
     def notes(self) -> str:
         """What a reader of the row must know beyond `Result.reason`; empty where nothing."""
         provenance, found = self.result.provenance, []

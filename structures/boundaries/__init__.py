@@ -1,6 +1,7 @@
 """Boundaries between crystal grains: matches, bicrystals, mirror twins, and where sites stand."""
 
 from vacancy_flows.structures.boundaries.bicrystal import Placement, bicrystal, relaxed_apart
+from vacancy_flows.structures.boundaries.intact import damage, grain_cores
 from vacancy_flows.structures.boundaries.match import (
     Limits,
     Match,
@@ -34,8 +35,10 @@ __all__ = [
     "bicrystals",
     "boundary_planes",
     "closest",
+    "damage",
     "find_matches",
     "free_labels",
+    "grain_cores",
     "ingrained_orientation",
     "layer_angle",
     "layer_normal",

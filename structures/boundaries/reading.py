@@ -43,25 +43,62 @@ def layer_normal(
     ValueError
         For unknown grains and where the neighbours in the core span no plane.
     """
+    chosen = core_atoms(structure, grain, core, metals)
+    try:
+        return normal_of(structure, chosen, in_layer)
+    except ValueError:
+        raise ValueError(
+            f"The core of grain {grain!r} has no layer to read: {len(chosen)} metal atoms are "
+            f"further than {core:g} Å from a boundary. Use a thicker cell or a smaller core."
+        ) from None
+
+
+def core_atoms(
+    structure: Structure, grain: str, core: float, metals: Collection[str] | None = None
+) -> list[int]:
+    """Indices of a grain's metal atoms that are no nearer to a boundary than ``core`` (Å)."""
     grains = structure.site_properties.get("grain") or [None] * len(structure)
     distance = plane_distances(structure)
-    chosen = [
+    return [
         i
         for i, site in enumerate(structure)
         if grains[i] == grain
         and distance[i] >= core
         and (site.specie.symbol in metals if metals else _is_metal(site.specie.symbol))
     ]
+
+
+def normal_of(
+    structure: Structure, atoms: Collection[int], in_layer: float = _IN_LAYER
+) -> np.ndarray:
+    """Read the normal of the plane that neighbours among some atoms span.
+
+    Parameters
+    ----------
+    structure
+        Any.
+    atoms
+        Indices.
+    in_layer
+        Å; longest distance of neighbours.
+
+    Returns
+    -------
+    numpy.ndarray
+        (3,), unit vector; its z component is not negative.
+
+    Raises
+    ------
+    ValueError
+        Where they span no plane.
+    """
     first, second, image, length = structure.get_neighbor_list(in_layer)
-    inside = np.isin(first, chosen) & np.isin(second, chosen)
+    inside = np.isin(first, list(atoms)) & np.isin(second, list(atoms))
     steps = (structure.frac_coords[second] + image - structure.frac_coords[first])[inside]
     vectors = (steps @ structure.lattice.matrix) / length[inside][:, None]
     spread, axes = np.linalg.eigh(vectors.T @ vectors / max(1, len(vectors)))
     if spread[1] < _FLAT:  # all along one line
-        raise ValueError(
-            f"The core of grain {grain!r} has no layer to read: {len(chosen)} metal atoms are "
-            f"further than {core:g} Å from a boundary. Use a thicker cell or a smaller core."
-        )
+        raise ValueError(f"{len(atoms)} atoms span no layer.")
     normal = axes[:, 0]
     upwards: np.ndarray = normal if normal[2] >= 0 else -normal
     return upwards
@@ -114,7 +151,11 @@ def layer_angle(structure: Structure, grain: str, core: float = 2.5) -> float:
     ValueError
         As `layer_normal`.
     """
-    normal = layer_normal(structure, grain, core)
+    return angle_of(structure, layer_normal(structure, grain, core))
+
+
+def angle_of(structure: Structure, normal: np.ndarray) -> float:
+    """Angle of a layer's normal from that of the boundary, as `layer_angle`, degrees."""
     lattice = structure.lattice.matrix
     x = lattice[0] / np.linalg.norm(lattice[0])
     z = np.cross(lattice[0], lattice[1])

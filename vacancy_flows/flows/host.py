@@ -122,8 +122,7 @@ def follow(
     record = record.model_copy(update={"calculation": own})
     if not record.result.converged:
         raise EngineError(
-            f"{record.calculation.title} did not converge ({record.result.reason}): "
-            "raise relax.max_steps"
+            f"{record.calculation.title} did not converge ({record.result.reason}): {record.remedy}"
         )
     return Response(output=record.uid, replace=next_flow(after(plan, record), plan, engine))
 

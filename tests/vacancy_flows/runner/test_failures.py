@@ -6,6 +6,7 @@ import pytest
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines.ase_relax import AseEngineRelaxMaker
 from vacancy_flows.errors import EngineError
+from vacancy_flows.structures import with_geometry
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib")
 
@@ -25,6 +26,31 @@ def fail_on(monkeypatch):
         monkeypatch.setattr(AseEngineRelaxMaker, "relax", failing)
 
     return switch
+
+
+def test_a_vacancy_that_moved_is_not_converged(runs, copy, monkeypatch, command):
+    """Whatever the engine: here CHGNet, with one O put into the vacant site after it."""
+    uid = runs.uid_of(copy.directory, kind="vacancy", host="P", site="O-8j-1", strain=0.0)
+    runs.forget(copy.directory, uid)
+    relax = AseEngineRelaxMaker.relax
+
+    def hopping(self, structure):
+        result = relax(self, structure)
+        positions, labels = result.structure.frac_coords, structure.site_properties["label"]
+        positions[labels.index("O-8j-2")] = structure.properties["vacancy"]["position"]
+        moved = with_geometry(structure, result.structure.lattice.matrix, positions)
+        return result.model_copy(update={"structure": moved})
+
+    monkeypatch.setattr(AseEngineRelaxMaker, "relax", hopping)
+    answer = command("run", copy.spec, "-d", copy.directory)
+    assert answer.status == 1
+    told = "the vacancy moved from O-8j-1 to O-8j-2"
+    assert f"PROBLEM vacancy P unstrained O-8j-1: not converged ({told}" in answer.err
+    assert "look at its cell" in answer.err
+    table = pd.read_csv(copy.directory / "vacancies.csv").set_index("uid")
+    assert not table.converged[uid]
+    assert told in table.reason[uid]
+    assert table.converged.sum() == len(table) - 1
 
 
 def test_a_failure_is_named_and_the_rest_is_kept(runs, copy, fail_on, command):
