@@ -12,11 +12,10 @@ from pymatgen.core import Structure
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine
 from vacancy_flows.engines.vasp.reading import RunError, find_vasprun, read_run
-from vacancy_flows.engines.vasp.run_files import nearest_images
+from vacancy_flows.engines.vasp.run_files import settled
 from vacancy_flows.ingest.sidecar import SIDECAR, Sidecar, read_sidecar
 from vacancy_flows.records import make_record
 from vacancy_flows.schemas import Calculation, Record, Result
-from vacancy_flows.structures import with_geometry
 
 _DATABASE = "results.db"
 
@@ -148,28 +147,6 @@ class Runs:
         structure = settled(calculation, result.structure, result.moments)
         result = result.model_copy(update={"structure": structure})
         return _found(make_record(calculation, result, self._engine), name)
-
-
-def settled(
-    calculation: Calculation, final: Structure, moments: list[float] | None = None
-) -> Structure:
-    """Return a calculation's structure on a final geometry, with final moments.
-
-    Parameters
-    ----------
-    calculation
-        Whose sites, labels and initial moments are kept; and its lattice, where it is fixed.
-    final
-        Last geometry, sites in the same order.
-    moments
-        Of the end, µB.
-    """
-    asked = calculation.structure
-    lattice = (asked if calculation.cell == "fixed" else final).lattice.matrix
-    structure = with_geometry(asked, lattice, nearest_images(final, asked))
-    if moments is not None and "magmom" in asked.site_properties:
-        structure.add_site_property("magmom", moments)
-    return structure
 
 
 def _worth(found: Found) -> tuple[bool, bool]:

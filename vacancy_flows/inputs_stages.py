@@ -15,9 +15,9 @@ from jobflow import run_locally
 from pymatgen.core import Structure
 
 from vacancy_flows.engines import get_engine
+from vacancy_flows.engines.vasp.run_files import settled
 from vacancy_flows.flows.calculation import start_from, start_of
 from vacancy_flows.identity import uid
-from vacancy_flows.inputs_runs import settled
 from vacancy_flows.rawstore import memory_store
 from vacancy_flows.schemas import Calculation, Record
 

@@ -32,15 +32,7 @@ def make_record(calculation: Calculation, result: Result, engine: Engine) -> Rec
     engine
         That did it.
     """
-    choice: dict[str, Any] = {}
-    if calculation.kind == "pristine":
-        moments = result.structure.site_properties.get("initial_magmom")
-        classes = site_classes(result.structure, moments=moments)
-        choice["classes"] = [asdict(found) for found in classes]
-    before = calculation.structure.site_properties.get("magmom")
-    if calculation.kind == "vacancy" and engine.uses_moments and before and result.moments:
-        removed = calculation.removed_element or "O"
-        choice["magnetic_state"] = magnetic_state(calculation.structure, result.moments, removed)
+    choice = choice_of(calculation, result, uses_moments=engine.uses_moments)
     found = relaxation_damage(calculation, result)
     if found:
         choice["damage"] = found
@@ -79,6 +71,20 @@ def relaxation_damage(calculation: Calculation, result: Result) -> list[str]:
     if before.properties.get("boundary"):
         found += damage(before, after)
     return [text for text in found if text]
+
+
+def choice_of(calculation: Calculation, result: Result, *, uses_moments: bool) -> dict[str, Any]:
+    """Return what is decided on a result once; see `make_record`."""
+    choice: dict[str, Any] = {}
+    if calculation.kind == "pristine":
+        moments = result.structure.site_properties.get("initial_magmom")
+        classes = site_classes(result.structure, moments=moments)
+        choice["classes"] = [asdict(found) for found in classes]
+    before = calculation.structure.site_properties.get("magmom")
+    if calculation.kind == "vacancy" and uses_moments and before and result.moments:
+        removed = calculation.removed_element or "O"
+        choice["magnetic_state"] = magnetic_state(calculation.structure, result.moments, removed)
+    return choice
 
 
 def keep_lowest(records: list[Record | None], placed: list[dict[str, float]]) -> Record:

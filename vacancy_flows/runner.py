@@ -192,6 +192,16 @@ class CampaignRun:
         if not record.result.converged:
             self._unconverged(record, "what depends on it was not started; ")
             return
+        self._after(plan, record)
+
+    def _after(self, plan: HostPlan, record: Record) -> None:
+        """Start what a converged calculation makes possible; it begins with its moments."""
+        if "magmom" in plan.root.site_properties and record.result.moments is None:
+            self.report.failures.append(
+                f"{record.calculation.title}: its row has no final moments; what depends on it was "
+                "not started; put its OUTCAR beside vasprun.xml and ingest it again"
+            )
+            return
         self._all(plan, after(plan, record))
 
     def _ranked(self, plan: HostPlan, group: _Group, uid: str, record: Record | None) -> None:
@@ -207,7 +217,7 @@ class CampaignRun:
         if not kept:
             self.report.failures.append(f"host {plan.host}: no ordering converged")
         for chosen in kept:
-            self._all(plan, after(plan, chosen))
+            self._after(plan, chosen)
 
     def _vacancy_done(self, record: Record | None) -> None:
         if record is not None and not record.result.converged:

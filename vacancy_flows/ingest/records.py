@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from pymatgen.core import Structure
 
 from vacancy_flows.campaign import plain_name
 from vacancy_flows.engines.vasp.reading import FinishedRun
+from vacancy_flows.engines.vasp.run_files import settled
 from vacancy_flows.guard import FLAG
 from vacancy_flows.ingest.entries import Entry
 from vacancy_flows.ingest.pairing import Pair
 from vacancy_flows.ingest.references import Choice
+from vacancy_flows.ingest.sidecar import Sidecar
 from vacancy_flows.ingest.sites import class_of, site_labels_of
+from vacancy_flows.records import choice_of
 from vacancy_flows.schemas import Calculation, Record
-from vacancy_flows.structures import site_classes
 
 ENGINE = "vasp"
 
@@ -46,27 +47,20 @@ def cell_record(entry: Entry, *, partner: bool) -> Record:
         Whether a vacancy has it for its pristine cell. A free-cell run without one is a host,
         whose energy stands in no E_f.
     """
-    run, sidecar = entry.run, entry.sidecar
-    structure = _with_labels(run, _labels(entry))
-    if sidecar is None:
-        kind = "pristine" if partner or run.settings.run != "cell" else "host"
-        return _record(entry, _calculation(entry, kind), structure)
-    calculation = sidecar.calculation_of(run.initial_structure)
-    structure = structure.copy(properties=sidecar.properties)
-    choice = {}
-    if calculation.kind == "pristine":  # as `vacancy_flows.records.make_record` has it
-        classes = site_classes(structure, moments=run.initial_moments)
-        choice = {"classes": [asdict(found) for found in classes]}
-    return _record(entry, calculation, structure, choice)
+    run = entry.run
+    if entry.sidecar:
+        return _asked_for(entry, entry.sidecar)
+    kind = "pristine" if partner or run.settings.run != "cell" else "host"
+    return _record(entry, _calculation(entry, kind), _with_labels(run, _labels(entry)))
 
 
 def reference_record(entry: Entry, kind: str, units: int) -> Record:
     """Return the record of O2, Li or Li2O with the number of its units in the cell."""
+    if entry.sidecar:
+        return _asked_for(entry, entry.sidecar)
     calculation = _calculation(
         entry, "reference", operation={"reference": kind, "units": units}, reference_kind=kind
     )
-    if entry.sidecar:
-        calculation = entry.sidecar.calculation_of(entry.run.initial_structure)
     return _record(entry, calculation, entry.run.structure)
 
 
@@ -81,6 +75,10 @@ def vacancy_record(pair: Pair, references: Choice) -> Record:
         Of the vacancy; flagged ones are named in ``reason``.
     """
     entry, pristine = pair.vacancy, pair.pristine
+    told = [*map(str, pair.flags), *_flags(references)]
+    if entry.sidecar:
+        update = {"reference_uids": references.uids, "pristine_uid": pristine.uid}
+        return _flagged(_asked_for(entry, entry.sidecar, **update), told)
     labels = _labels(pristine)
     site = labels[pair.match.vacant]
     cell = _with_labels(pristine.run, labels)
@@ -100,14 +98,21 @@ def vacancy_record(pair: Pair, references: Choice) -> Record:
         removed_element=site.split("-", maxsplit=1)[0],
         net_charge=charges[pair.match.vacant] if charges else None,
         pristine_uid=pristine.uid,
+        reference_uids=references.uids,
     )
-    if entry.sidecar:
-        calculation = entry.sidecar.calculation_of(entry.run.initial_structure)
-    update = {"reference_uids": references.uids, "pristine_uid": pristine.uid}
     structure = _with_labels(entry.run, [labels[i] for i in pair.match.sites])
-    record = _record(entry, calculation.model_copy(update=update), structure)
+    record = _record(entry, calculation, structure)
     record.energy_scale = pristine.run.settings.energy_scale  # U may have been on the atom alone
-    return _flagged(record, [*map(str, pair.flags), *_flags(references)])
+    return _flagged(record, told)
+
+
+def _asked_for(entry: Entry, sidecar: Sidecar, **update: Any) -> Record:
+    """Return the record of a campaign's own calculation, as the campaign itself would have it."""
+    calculation = sidecar.asked(entry.run).model_copy(update=update)
+    structure = settled(calculation, entry.run.structure, entry.run.moments)
+    record = _record(entry, calculation, structure)
+    record.choice = choice_of(calculation, record.result, uses_moments=True)
+    return record
 
 
 def with_references(record: Record, choice: Choice) -> Record:
@@ -124,7 +129,6 @@ def _record(
     entry: Entry,
     calculation: Calculation,
     structure: Structure,
-    choice: dict[str, Any] | None = None,
 ) -> Record:
     run, sidecar = entry.run, entry.sidecar
     settings = run.settings.model_dump()
@@ -139,7 +143,6 @@ def _record(
         engine=ENGINE,
         energy_scale=sidecar.energy_scale if sidecar else run.settings.energy_scale,
         fingerprint=sidecar.fingerprint if sidecar else {"code": "vasp", "settings": settings},
-        choice=choice or {},
     )
 
 

@@ -29,6 +29,9 @@ class Sidecar(BaseModel):
         A `Calculation` (uid, parent, host, strain, site, ...) without its structure.
     species, labels
         Element and label of each line of POSCAR, in its order.
+    initial_magmom
+        Of each of these sites in the built host, µB: what classes of sites and uids follow from.
+        MAGMOM of the run is what its parent ended with.
     lattice
         (3, 3), rows of POSCAR, Å.
     properties
@@ -43,6 +46,7 @@ class Sidecar(BaseModel):
     calculation: dict[str, Any]
     species: list[str]
     labels: list[str | None]
+    initial_magmom: list[float] | None = None
     lattice: list[list[float]]
     properties: dict[str, Any] = Field(default_factory=dict)
     energy_scale: str
@@ -65,6 +69,7 @@ class Sidecar(BaseModel):
             calculation=calculation.model_dump(mode="json", exclude={"structure"}),
             species=[site.specie.symbol for site in structure],
             labels=list(labels),
+            initial_magmom=structure.site_properties.get("initial_magmom"),
             lattice=structure.lattice.matrix.tolist(),
             properties=structure.properties,
             energy_scale=energy_scale,
@@ -73,8 +78,9 @@ class Sidecar(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if len(self.species) != len(self.labels) or np.shape(self.lattice) != (3, 3):
-            raise ValueError("species, labels and lattice are not of one POSCAR")
+        lines = [self.species, self.labels, self.initial_magmom or self.species]
+        if len({*map(len, lines)}) > 1 or np.shape(self.lattice) != (3, 3):
+            raise ValueError("species, labels, moments and lattice are not of one POSCAR")
         positions = np.zeros((len(self.species), 3))
         self.calculation_of(Structure(Lattice(self.lattice), self.species, positions))
         return self
@@ -88,6 +94,25 @@ class Sidecar(BaseModel):
     def calculation_of(self, structure: Structure) -> Calculation:
         """Return the calculation with a structure."""
         return Calculation.model_validate({**self.calculation, "structure": structure})
+
+    def asked(self, run: FinishedRun) -> Calculation:
+        """Return the calculation with the structure that a run of it began with.
+
+        Its sites have labels, and where there is spin ``magmom`` and ``initial_magmom``, as
+        `vacancy_flows.plan` gave them.
+        """
+        start, found = run.initial_structure, dict[str, Any]()
+        if all(self.labels):
+            found["label"] = self.labels
+        if self.initial_magmom is not None:
+            found["initial_magmom"] = self.initial_magmom
+            found["magmom"] = run.initial_moments or self.initial_magmom
+        found = {**start.site_properties, **found}
+        structure = Structure(
+            self.lattice, self.species, start.frac_coords, site_properties=found or None
+        )
+        structure.properties = dict(self.properties)
+        return self.calculation_of(structure)
 
     def problems(self, run: FinishedRun) -> list[str]:
         """Say where a run is not the calculation that was asked for: composition, cell, settings.

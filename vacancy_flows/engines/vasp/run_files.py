@@ -15,6 +15,9 @@ from monty.os.path import zpath
 from monty.shutil import decompress_file
 from pymatgen.core import Structure
 
+from vacancy_flows.schemas import Calculation
+from vacancy_flows.structures import with_geometry
+
 NOTE = "vacancy_flows.json"
 """Beside the files of VASP: whose run they are, and what happened to it."""
 
@@ -70,6 +73,28 @@ def nearest_images(final: Structure, initial: Structure) -> np.ndarray:
     moved = final.frac_coords - initial.frac_coords
     unwrapped: np.ndarray = final.frac_coords - np.round(moved)
     return unwrapped
+
+
+def settled(
+    calculation: Calculation, final: Structure, moments: list[float] | None = None
+) -> Structure:
+    """Return a calculation's structure on a final geometry, with final moments.
+
+    Parameters
+    ----------
+    calculation
+        Whose sites, labels and initial moments are kept; and its lattice, where it is fixed.
+    final
+        Last geometry, sites in the same order.
+    moments
+        Of the end, µB.
+    """
+    asked = calculation.structure
+    lattice = (asked if calculation.cell == "fixed" else final).lattice.matrix
+    structure = with_geometry(asked, lattice, nearest_images(final, asked))
+    if moments is not None and "magmom" in asked.site_properties:
+        structure.add_site_property("magmom", moments)
+    return structure
 
 
 def ionic_steps(folder: Path) -> int:
