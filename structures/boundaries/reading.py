@@ -56,7 +56,7 @@ def layer_normal(
 def core_atoms(
     structure: Structure, grain: str, core: float, metals: Collection[str] | None = None
 ) -> list[int]:
-    """Return indices of a grain's metal atoms that are no nearer to a boundary than ``core`` (Å)."""
+    """Return indices of a grain's metal atoms no nearer to a boundary than ``core`` (Å)."""
     grains = structure.site_properties.get("grain") or [None] * len(structure)
     distance = plane_distances(structure)
     return [
