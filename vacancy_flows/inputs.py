@@ -17,9 +17,11 @@ from vacancy_flows.engines import Engine
 from vacancy_flows.engines.vasp.engine import VaspEngine
 from vacancy_flows.errors import InputError
 from vacancy_flows.guard import mu_o_of
+from vacancy_flows.ingest.campaigns import write_campaigns
 from vacancy_flows.inputs_files import Potcars, check_inputs, write_folder
 from vacancy_flows.inputs_runs import Runs
 from vacancy_flows.inputs_walk import Walk, Wanted
+from vacancy_flows.ledger import describe
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.planning import plan_hosts, plan_references
 
@@ -97,6 +99,10 @@ def write_inputs(
         walk.host(plan)
     ready = check_inputs(walk.wanted.values(), engine)
     _write(ready, engine, directory, potcars)
+    if directory.is_dir():
+        uses = {uid: [*map(str, found)] for uid, found in walk.uses.items()}
+        description = describe(campaign, engine, plans)
+        write_campaigns(directory, {campaign.name: {**description, "uses": uses}})
     written = [wanted.folder for wanted in ready]
     problems = [*runs.problems, *walk.problems]
     waiting = list(dict.fromkeys(walk.waiting))  # hosts that share wait alike

@@ -9,8 +9,9 @@ from vacancy_flows.build_files import strain_folder
 from vacancy_flows.engines import Engine
 from vacancy_flows.inputs_runs import Runs
 from vacancy_flows.inputs_stages import cell_of_last, last, stages
-from vacancy_flows.plan import HostPlan, after, rank, start
+from vacancy_flows.plan import HostPlan, after, rank, ranked, start
 from vacancy_flows.schemas import Calculation, Record
+from vacancy_flows.uses import Use, with_use
 
 _NAMED = 3  # unfinished runs in one line
 
@@ -53,6 +54,8 @@ class Walk:
         Lines: what waits for what.
     problems
         Lines: runs that nothing is built upon.
+    uses
+        Hosts and orderings that ask for a calculation, by uid.
     """
 
     engine: Engine
@@ -60,10 +63,12 @@ class Walk:
     wanted: dict[str, Wanted] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    uses: dict[str, list[Use]] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
 
     def reference(self, calculation: Calculation) -> Record | None:
         """Return the record of a reference, None where it is not finished."""
+        self._use(calculation)
         return self._place(calculation, f"references/{calculation.reference_kind}")
 
     def host(self, plan: HostPlan) -> None:
@@ -75,6 +80,7 @@ class Walk:
         candidates: list[tuple[Calculation, str, Record | None]] = []
         for number, calculation in enumerate(calculations):
             own, name = _place_of(calculation, base, number)
+            self._use(calculation)
             if calculation.kind == "vacancy":
                 if not self.runs.knows(calculation.uid):
                     self._want(calculation, f"{own}/{name}")
@@ -99,12 +105,19 @@ class Walk:
             more = f"; and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             self.waiting.append(f"orderings of {plan.host}: {'; '.join(missing[:_NAMED])}{more}")
             return
-        kept = rank(plan, [record for _, _, record in candidates if record is not None])
+        records = [record for _, _, record in candidates if record is not None]
+        for record in ranked(records):
+            self._use(record.calculation)
+        kept = rank(plan, records)
         if not kept:
             self.problems.append(f"host {plan.host}: no ordering converged")
         folders = {calculation.uid: own for calculation, own, _ in candidates}
         for record in kept:
             self._level(plan, after(plan, record), folders[record.uid])
+
+    def _use(self, calculation: Calculation) -> None:
+        use = Use.of(calculation)
+        self.uses[calculation.uid] = with_use(self.uses.get(calculation.uid, ()), use)
 
     def _place(self, calculation: Calculation, folder: str) -> Record | None:
         """Return a record, converged or not; else see that its inputs are, or will be, there."""
@@ -119,12 +132,14 @@ class Walk:
             self._reasons[uid] = found.reason
         if found.wrong and found.reason not in self.problems:
             self.problems.append(found.reason)
-        return found.record
+        return found.record and found.record.described_by(calculation)
 
     def _want(self, calculation: Calculation, folder: str) -> None:
         """Ask for the folder of a calculation, or for those of what goes before it."""
         uid = calculation.uid
         before = stages(calculation, self.engine.fingerprint())
+        for stage in before.values():
+            self._use(stage)
         records = [self._place(stage, f"{folder}-{name}") for name, stage in before.items()]
         finished = [record for record in records if record is not None]
         ready = last(calculation, finished) if len(finished) == len(records) else None

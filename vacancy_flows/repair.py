@@ -12,6 +12,7 @@ from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.guard import compared
 from vacancy_flows.ingest import FOLDER, ingested_records
+from vacancy_flows.ingest.campaigns import read_campaigns
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.rawstore import RawStore
@@ -51,7 +52,8 @@ def repair_directory(directory: Path) -> str:
 def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
     """Fill a new file; return the number of rows and the campaigns whose reference is lost."""
     old = _Old.read(path)
-    descriptions, records = dict(old.campaigns), list(ingested_records(directory))
+    records = list(ingested_records(directory))
+    descriptions = {**old.campaigns, **_ingested_campaigns(directory)}
     if rawstore.has_documents(directory):
         raw = RawStore(directory)
         try:
@@ -75,6 +77,13 @@ def _rebuild(directory: Path, path: Path, fresh: Path) -> tuple[int, list[str]]:
         rebuilt.describe_campaign(name, kept)
     named = {record.calculation.campaign for record in records} - {""}
     return number, sorted(named - descriptions.keys())
+
+
+def _ingested_campaigns(directory: Path) -> dict[str, Any]:
+    try:
+        return read_campaigns(directory / FOLDER)
+    except ValueError as error:
+        raise InputError(f"{error}: move it away", file=directory / FOLDER) from None
 
 
 @dataclass

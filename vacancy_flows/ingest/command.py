@@ -72,8 +72,8 @@ def ingest_here(
     return 1 if done.problems else 0
 
 
-def _reference(mu_o: float | None) -> OxygenReference:
+def _reference(mu_o: float | None) -> OxygenReference | None:
     try:
-        return OxygenReference() if mu_o is None else OxygenReference("user", mu_o=mu_o)
+        return None if mu_o is None else OxygenReference("user", mu_o=mu_o)
     except ValueError as error:
         raise InputError(str(error), key="--mu-o") from None

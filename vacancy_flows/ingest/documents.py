@@ -95,7 +95,7 @@ def store(directory: Path, entry: Entry, record: Record) -> None:
 
 
 def _documents(directory: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in sorted((directory / FOLDER).glob("*.json")):
+    for path in sorted((directory / FOLDER).glob("u*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:

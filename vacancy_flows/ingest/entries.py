@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vacancy_flows.engines.vasp.reading import FinishedRun, RunError, find_vasprun, read_run
 from vacancy_flows.errors import InputError
+from vacancy_flows.ingest.campaigns import CAMPAIGNS, Descriptions, merge, read_campaigns
 from vacancy_flows.ingest.sidecar import Sidecar, read_sidecar
 from vacancy_flows.schemas import Record
 
@@ -67,11 +68,14 @@ class Found:
         What was skipped or ignored, and why; each changes the exit status.
     notes
         What a user may want to know and need not mend.
+    campaigns
+        That `build --inputs` described beside its folders.
     """
 
     entries: dict[str, Entry]
     problems: list[str]
     notes: list[str]
+    campaigns: Descriptions = field(default_factory=dict)
 
 
 def read_places(places: Sequence[Path], option: str = "DIR") -> Found:
@@ -93,7 +97,7 @@ def read_places(places: Sequence[Path], option: str = "DIR") -> Found:
     for place in places:
         if not place.exists():
             raise InputError("does not exist", file=place, key=option)
-        files, missing = _files(place)
+        files, missing = _files(place, found)
         if not files and not missing:
             raise InputError(
                 "holds no vasprun.xml, nor does a folder in it", file=place, key=option
@@ -104,20 +108,29 @@ def read_places(places: Sequence[Path], option: str = "DIR") -> Found:
     return found
 
 
-def _files(place: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files of runs, and folders with an OUTCAR alone."""
+def _files(place: Path, found: Found) -> tuple[list[Path], list[Path]]:
+    """Return the files of runs, and folders with an OUTCAR alone; campaigns go into ``found``."""
     if not place.is_dir():
         return [place], []
     files, missing = [], []
     for root, folders, names in os.walk(place):
         folders.sort()
         folder = Path(root)
+        if CAMPAIGNS in names:
+            _describe(folder, found)
         path = find_vasprun(folder) if any(n.startswith("vasprun.xml") for n in names) else None
         if path is not None:
             files.append(path)
         elif any(name.startswith("OUTCAR") for name in names):
             missing.append(folder)
     return files, missing
+
+
+def _describe(folder: Path, found: Found) -> None:
+    try:
+        found.campaigns = merge(found.campaigns, read_campaigns(folder))
+    except ValueError as error:
+        found.problems.append(f"{folder}: {error}: left out")
 
 
 def _read(path: Path, found: Found) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from monty.json import MontyEncoder
 
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.ingest.documents import store, stored_entries
+from vacancy_flows.ingest.campaigns import claim
+from vacancy_flows.ingest.documents import FOLDER, store, stored_entries
 from vacancy_flows.ingest.entries import Entry, Found
 from vacancy_flows.ingest.pairing import Pairing, pair_up
 from vacancy_flows.ingest.records import (
@@ -90,6 +91,7 @@ def ingest(found: Found, named: Found, path: Path, *, allow: bool = False) -> In
                 changed.add(uid)
                 store(path.parent, entry, record)
     write_rows(database, done.records.values(), changed)
+    claim(database, path.parent / FOLDER, found.campaigns)
     for problem, names in done.unfit.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         done.problems.append(f"{names[0]}{more}: {problem}")
@@ -123,6 +125,8 @@ def _references(
     found = {}
     for uid, entry in pool.items():
         stored = entry.record.calculation.kind if entry.record else "reference"
+        if entry.sidecar and entry.sidecar.calculation["kind"] != "reference":
+            continue  # the free cell that goes before a reference is none
         if uid in taken or (stored != "reference" and not entry.here):
             continue
         try:

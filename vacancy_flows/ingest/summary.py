@@ -8,15 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from vacancy_flows.analysis import OxygenReference, ReferenceMismatch, formation_table
-from vacancy_flows.database import PARTNERS, ResultsDatabase
+from vacancy_flows.analysis import OxygenReference
+from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.schemas import Record
+from vacancy_flows.tables import vacancy_tables
 
 _PLURALS = {"vacancy": "vacancies", "pristine": "pristine cells", "host": "free-cell runs"}
 
 
 def summary(
-    database: ResultsDatabase, records: Mapping[str, Record], reference: OxygenReference
+    database: ResultsDatabase, records: Mapping[str, Record], reference: OxygenReference | None
 ) -> Iterator[str]:
     """Yield lines: how many rows of each kind, then every vacancy.
 
@@ -27,14 +28,15 @@ def summary(
     records
         By uid.
     reference
-        For E_f.
+        For E_f; where None that of each row's campaign.
     """
     counts = Counter(record.calculation.kind for record in records.values())
     listed = [f"{number} {_name(kind, number)}" for kind, number in sorted(counts.items())]
     yield f"{database.location}: {', '.join(listed) or 'nothing new'}"
     vacancies = [uid for uid, record in records.items() if record.calculation.kind == "vacancy"]
-    table = _energies(database, vacancies, reference)
-    rows = table.to_dict("index")
+    rows: dict[str, dict[Any, Any]] = {}
+    for _, table in vacancy_tables(database, reference) if vacancies else ():
+        rows |= {row["uid"]: row for row in table.to_dict("records")}
     for uid in vacancies:
         yield _line(records[uid], rows.get(uid))
 
@@ -43,23 +45,6 @@ def _name(kind: str, number: int) -> str:
     if number == 1:
         return {"pristine": "pristine cell", "host": "free-cell run"}.get(kind, kind)
     return _PLURALS.get(kind, f"{kind}s")
-
-
-def _energies(
-    database: ResultsDatabase, uids: list[str], reference: OxygenReference
-) -> pd.DataFrame:
-    """Return E_f by uid; where the references contradict each other, empty with the reason."""
-    vacancies = database.table(uids)
-    if vacancies.empty:
-        return vacancies
-    partners = {uid for name in PARTNERS for uid in vacancies[name].dropna()}
-    both = pd.concat([vacancies, database.table(partners)]).drop(columns="uses")
-    try:
-        found = formation_table(both, reference)
-    except ReferenceMismatch as error:
-        found = formation_table(both, OxygenReference("user", mu_o=0.0))
-        found = found.assign(formation_energy_eV=float("nan"), reason=str(error))
-    return found.set_index("uid")
 
 
 def _line(record: Record, row: Mapping[Any, Any] | None) -> str:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.commands import run_here
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import get_engine
@@ -12,6 +13,7 @@ from vacancy_flows.ingest import SIDECAR
 from vacancy_flows.ingest.command import ingest_here
 from vacancy_flows.inputs_runs import Runs
 from vacancy_flows.plan import site_classes_of
+from vacancy_flows.repair import repair_directory
 from vacancy_flows.tables import vacancy_tables
 
 # ruff: noqa: PLR0917
@@ -106,3 +108,46 @@ def test_a_cell_without_final_moments_is_not_gone_on_from(copied, build, tmp_pat
     assert "its row has no final moments" in line
     assert "OUTCAR" in line
     assert machine.runs() == []
+
+
+def test_the_campaigns_own_oxygen_reference_and_every_host_of_a_cell(
+    copied, build, vasp, tmp_path, capsys
+):
+    """Also after a repair; as `run` has them, which uses the same words."""
+    out, database = copied(1), tmp_path / "db" / "results.db"
+    (out / "P").rename(tmp_path / "old")
+    lithium = {"fraction": 0.25}
+    hosts = [
+        {"name": "E", "structure": "Li2MnO3", "cell": "primitive"}
+        | {"delithiate": {**lithium, "keep": 3}},
+        {"name": "S", "structure": "Li2MnO3", "cell": "primitive"}
+        | {"delithiate": {**lithium, "rank": "electrostatics"}},
+    ]
+    gas = {"scheme": "O2", "temperature": 300, "pressure": 0.21}
+    changes = {"hosts": hosts, "strain": [], **SITE, "oxygen_reference": gas}
+    for _ in range(4):
+        assert build(**changes).problems == []
+        vasp(out)
+    assert ingest_here([out], str(database)) == 0
+    said = capsys.readouterr().out
+    assert "3 references" in said
+    ((reference, found),) = vacancy_tables(ResultsDatabase(database))
+    assert (reference.temperature, reference.pressure) == (300, 0.21)
+    assert sorted(found.host) == ["E", "E", "E", "S"]
+    (shared,) = found.uid[found.host == "S"]
+    orderings = found[found.uid == shared].set_index("host").ordering.to_dict()
+    assert orderings == {"E": 2, "S": 0}
+    assert said.count(f"E_f = {found.formation_energy_eV[0]:.3f} eV") == 1
+    database.unlink()
+    repair_directory(database.parent)
+    ((again, repaired),) = vacancy_tables(ResultsDatabase(database))
+    assert again == reference
+    assert repaired.sort_values(["uid", "host"]).host.tolist() == (
+        found.sort_values(["uid", "host"]).host.tolist()
+    )
+    ((_, user),) = vacancy_tables(ResultsDatabase(database), OxygenReference("user", mu_o=-5.0))
+    assert user.mu_o_eV[0] == -5.0
+    kinds = ResultsDatabase(database).table().set_index("uid").kind
+    assert {kinds[uid_in(out / "references" / f"{name}-free")] for name in ("Li", "Li2O")} == {
+        "host"
+    }
