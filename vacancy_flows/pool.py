@@ -16,20 +16,22 @@ _TRIES = 2  # of a calculation whose worker died, before it counts as failed
 
 
 class Workers:
-    """Run calculations here (one worker) or in processes (several).
+    """Run calculations here (one worker, of a potential) or in processes.
 
     Parameters
     ----------
     engine
         Of the campaign.
     number
-        Of processes; with 1 everything runs in this process.
+        Of processes; with 1 everything runs in this process, but for engines that start programs:
+        a process of their own ends them when this one is killed.
     work
         Where directories of engines that leave files stay; see `calculate`.
     """
 
     def __init__(self, engine: Engine, number: int, work: Path | None = None) -> None:
         self.engine, self.number, self.work = engine, number, work
+        self._here = number == 1 and not engine.leaves_files
         self._pool: ProcessPoolExecutor | None = None
         self._running: dict[Future[Outcome], tuple[Calculation, ProcessPoolExecutor]] = {}
         self._waiting: list[Calculation] = []
@@ -51,8 +53,8 @@ class Workers:
         return bool(self._running or self._waiting or self._suspects)
 
     def start(self, calculation: Calculation) -> None:
-        """Start a calculation, or keep it for `finished` where there is one worker."""
-        if self.number == 1:
+        """Start a calculation, or keep it for `finished` where it runs here."""
+        if self._here:
             self._waiting.append(calculation)
             return
         if self._pool is None:
@@ -69,7 +71,7 @@ class Workers:
 
     def finished(self) -> Iterator[Outcome]:
         """Wait for what finishes next and yield it."""
-        if self.number == 1:
+        if self._here:
             while self._waiting:
                 yield calculate(self._waiting.pop(0), self.engine, self.work)
             return

@@ -305,8 +305,8 @@ def test_a_worker_that_is_killed_goes_on(campaign, small):
 @pytest.mark.parametrize(
     ("how", "workers"),
     [
-        (signal.SIGKILL, 2),
-        pytest.param(signal.SIGINT, 2, marks=pytest.mark.slow),
+        (signal.SIGKILL, 1),
+        pytest.param(signal.SIGKILL, 2, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow),
     ],
 )
