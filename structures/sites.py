@@ -116,16 +116,11 @@ def _equivalent_atoms(
             f"{spins.shape}."
         )
     cell = (*spglib_cell(structure), spins)
+    # The dataset would name the group too (UNI number), and fails for supercells where it cannot;
+    # operations are all that classes need.
     options = {"is_axial": False, "symprec": symprec, "mag_symprec": mag_symprec}
-    try:
-        return np.array(
-            checked(spglib.get_magnetic_symmetry_dataset, cell, **options).equivalent_atoms
-        )
-    except ValueError:
-        # It fails where it cannot name the group (UNI number) of some supercells; the
-        # operations themselves, which are all that classes need, are found all the same.
-        found = checked(spglib.get_magnetic_symmetry, cell, **options)
-        return np.array(found["equivalent_atoms"])
+    found = checked(spglib.get_magnetic_symmetry, cell, **options)
+    return np.array(found["equivalent_atoms"])
 
 
 def _coordinations(structure: Structure, sites: Sequence[int]) -> list[int]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from custodian.custodian import CustodianError, NonRecoverableError
 
+LOG = "custodian.log"
+_LOGGERS = ("custodian", "VaspErrorHandler", "VasprunXMLValidator")  # of its package, and its own
 # Handlers of atomate2 that choose smearing and k-points themselves: ours are one choice for all
 # cells of an E_f.
 _NOT_OURS = {"LargeSigmaHandler", "IncorrectSmearingHandler", "KspacingMetalHandler"}
@@ -27,6 +32,27 @@ def handlers() -> list[Any]:
     if {"PBS_WALLTIME", "SBATCH_TIMELIMIT"} & set(os.environ):
         found.append(WalltimeHandler())
     return found
+
+
+@contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """Send what custodian says of faults it mends into a file: the record tells of them."""
+    target = logging.FileHandler(path, encoding="utf-8")
+    target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [(logger.propagate, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(target)
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, (propagate, level) in zip(loggers, before, strict=True):
+            logger.removeHandler(target)
+            logger.propagate = propagate
+            logger.setLevel(level)
+        target.close()
 
 
 def summary(log: Iterable[Any] | None) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from emmet.core.tasks import TaskDoc
 from jobflow import job
 from pymatgen.core import Structure
 
-from vacancy_flows.engines.vasp.corrections import handlers, why_it_gave_up
+from vacancy_flows.engines.vasp.corrections import LOG, handlers, logged, why_it_gave_up
 from vacancy_flows.engines.vasp.potcars import check_potcars
 from vacancy_flows.engines.vasp.reading import FinishedRun, RunError, read_run
 from vacancy_flows.engines.vasp.restart import Start, begin
@@ -144,7 +144,8 @@ class VaspRunMaker(base.BaseVaspMaker):
             generator = replace(self.input_set_generator, from_wavecar=start.from_wavecar)
             base.write_vasp_input_set(start.structure, generator, **self.write_input_set_kwargs)
             try:
-                base.run_vasp(**{"handlers": handlers(), **self.run_vasp_kwargs})
+                with logged(Path(LOG).absolute()):
+                    base.run_vasp(**{"handlers": handlers(), **self.run_vasp_kwargs})
             except (ReturnCodeError, ValidationError) as error:
                 if attempt == _TRIES:
                     raise EngineError(

@@ -67,6 +67,21 @@ def test_a_crash_goes_on_from_contcar(
     assert result.moments[4:6] == [2.85, 2.85]
 
 
+@pytest.mark.parametrize(
+    ("fault", "kept"),
+    [("truncated", "Failed to load vasprun.xml"), ("zbrent", "ZBRENT: fatal error in bracketing")],
+)
+def test_what_was_mended_is_told_in_its_folder_alone(
+    relax, standin, vacancy12, plain, fault, kept, caplog, capfd
+):
+    standin.fail({"fault": fault, "match": "relax-ions"})
+    done = relax(vacancy12, engine=plain)
+    assert done.output.converged
+    assert kept in (done.folder("vacancy") / "custodian.log").read_text()
+    assert "Traceback" not in capfd.readouterr().err
+    assert [r.name for r in caplog.records if "custodian" in r.pathname] == []
+
+
 def test_a_crash_that_stays_names_the_folder(relax, standin, vacancy12, tmp_path):
     standin.fail({"fault": "crash", "times": None})
     with pytest.raises(EngineError, match=rf"crashed 2 times in {tmp_path}.*see vasp.out"):
