@@ -162,6 +162,13 @@ class ResultsDatabase:
         self._db.delete([row.id])
         return uses_of(row.key_value_pairs)
 
+    def replace(self, record: Record) -> None:
+        """Store a record in the place of an earlier one of its uid, which was used alike."""
+        uses = self.remove(record.uid)
+        self.add([record])
+        if uses:
+            self.set_uses({record.uid: uses})
+
     def supersede(self, campaign: str, uids: Collection[str] | None = None) -> set[str]:
         """Take a campaign's name off rows, all or some: its settings have changed.
 

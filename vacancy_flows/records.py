@@ -32,13 +32,7 @@ def make_record(calculation: Calculation, result: Result, engine: Engine) -> Rec
     engine
         That did it.
     """
-    choice = choice_of(calculation, result, uses_moments=engine.uses_moments)
-    found = relaxation_damage(calculation, result)
-    if found:
-        choice["damage"] = found
-        stopped = [] if result.converged else [result.reason]
-        update = {"converged": False, "reason": "; ".join([*stopped, *found])}
-        result = result.model_copy(update=update)
+    result, choice = judged(calculation, result, uses_moments=engine.uses_moments)
     return Record(
         calculation=calculation,
         result=result,
@@ -46,7 +40,22 @@ def make_record(calculation: Calculation, result: Result, engine: Engine) -> Rec
         energy_scale=engine.energy_scale,
         fingerprint=engine.fingerprint(),
         choice=choice,
+        effort=engine.effort(),
     )
+
+
+def judged(
+    calculation: Calculation, result: Result, *, uses_moments: bool
+) -> tuple[Result, dict[str, Any]]:
+    """Return a result and what is decided on it once; see `make_record`."""
+    choice = _choice(calculation, result, uses_moments=uses_moments)
+    found = relaxation_damage(calculation, result)
+    if found:
+        choice["damage"] = found
+        stopped = [] if result.converged else [result.reason]
+        update = {"converged": False, "reason": "; ".join([*stopped, *found])}
+        result = result.model_copy(update=update)
+    return result, choice
 
 
 def relaxation_damage(calculation: Calculation, result: Result) -> list[str]:
@@ -73,8 +82,8 @@ def relaxation_damage(calculation: Calculation, result: Result) -> list[str]:
     return [text for text in found if text]
 
 
-def choice_of(calculation: Calculation, result: Result, *, uses_moments: bool) -> dict[str, Any]:
-    """Return what is decided on a result once; see `make_record`."""
+def _choice(calculation: Calculation, result: Result, *, uses_moments: bool) -> dict[str, Any]:
+    """Return classes of sites, or where electrons went."""
     choice: dict[str, Any] = {}
     if calculation.kind == "pristine":
         moments = result.structure.site_properties.get("initial_magmom")

@@ -136,7 +136,7 @@ class CampaignRun:
             waiting.append((calculation, then))
             return
         record = self.database.get(calculation.uid)
-        if record is not None:
+        if record is not None and not record.is_to_be_tried_again(self.engine.effort()):
             self.progress.known(calculation)
             self._finish(record, calculation, then)
             return
@@ -155,7 +155,7 @@ class CampaignRun:
             return
         self.raw.add(outcome.documents)
         record = compared(outcome.record, self.database.get)
-        self.database.add([record])
+        self.database.replace(record)
         self.report.computed += 1
         self.progress.done(record)
         for calculation, then in self._waiting.pop(outcome.uid):

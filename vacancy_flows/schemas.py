@@ -16,6 +16,9 @@ from pymatgen.core import Structure
 
 from vacancy_flows.identity import RECORD_FORMAT
 
+ELECTRONS = "electrons not converged"
+"""What `Result.reason` says where self-consistency was not reached."""
+
 Kind = Literal["vacancy", "pristine", "host", "candidate", "reference"]
 Cell = Literal["free", "fixed", "free-fixed"]
 
@@ -119,7 +122,7 @@ class Record(BaseModel):
     """A finished calculation as it is stored: description, result and engine.
 
     ``choice`` holds what was decided on the result and must not be decided again
-    differently: the classes of oxygen sites of a pristine cell.
+    differently: the classes of oxygen sites of a pristine cell. ``effort`` is the engine's.
     """
 
     calculation: Calculation
@@ -128,6 +131,7 @@ class Record(BaseModel):
     energy_scale: str
     fingerprint: dict[str, Any]
     choice: dict[str, Any] = Field(default_factory=dict)
+    effort: dict[str, Any] = Field(default_factory=dict)
     format: int = RECORD_FORMAT
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -144,7 +148,18 @@ class Record(BaseModel):
     @property
     def remedy(self) -> str:
         """What to do where it did not converge."""
-        return "look at its cell" if self.choice.get("damage") else "raise relax.max_steps"
+        if self.choice.get("damage"):
+            return "look at its cell"
+        if ELECTRONS in self.result.reason:
+            return (
+                "set ALGO (All, Damped), NELM or the mixing (AMIX, BMIX, AMIX_MAG, BMIX_MAG) in "
+                "settings.incar: it is then tried again"
+            )
+        return "raise relax.max_steps"
+
+    def is_to_be_tried_again(self, effort: dict[str, Any]) -> bool:
+        """Tell whether it did not converge, and the engine's effort has changed since."""
+        return not self.result.converged and self.effort != effort
 
     @property
     def notes(self) -> str:

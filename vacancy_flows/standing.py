@@ -11,6 +11,7 @@ from vacancy_flows.engines import Engine
 from vacancy_flows.plan import HostPlan, after, rank, start
 from vacancy_flows.planning import expected_calculations, plan_references
 from vacancy_flows.progress import duration
+from vacancy_flows.schemas import Calculation, Record
 
 
 def finished_calculations(
@@ -33,12 +34,12 @@ def finished_calculations(
     """
     counts: dict[str, Counter[str]] = {"": Counter()}
     for reference in plan_references(campaign, engine):
-        counts[""][reference.kind] += database.get(reference.uid) is not None
+        counts[""][reference.kind] += _finished(database, reference, engine) is not None
     for plan in plans:
         counts[plan.host] = found = Counter[str]()
         level = start(plan)
         while level:
-            pairs = [(c, record) for c in level if (record := database.get(c.uid))]
+            pairs = [(c, record) for c in level if (record := _finished(database, c, engine))]
             found.update(c.kind for c, _ in pairs)
             records = [record.described_by(c) for c, record in pairs]
             if level[0].kind == "candidate":
@@ -46,6 +47,12 @@ def finished_calculations(
             converged = [record for record in records if record.result.converged]
             level = [follower for record in converged for follower in after(plan, record)]
     return counts
+
+
+def _finished(database: ResultsDatabase, calculation: Calculation, engine: Engine) -> Record | None:
+    record = database.get(calculation.uid)
+    again = record is not None and record.is_to_be_tried_again(engine.effort())
+    return None if again else record
 
 
 def cost_text(

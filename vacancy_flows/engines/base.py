@@ -78,6 +78,13 @@ class Engine(Protocol):
         """Return the settings that matter to an energy; part of every uid."""
         ...
 
+    def effort(self) -> dict[str, Any]:
+        """Return settings that help to converge and leave a converged energy as it is.
+
+        They are no part of a uid; where they change, what did not converge is tried again.
+        """
+        ...
+
     def relax_maker(
         self, cell: Literal["free", "fixed"], fmax: float, max_steps: int, name: str = "relax"
     ) -> Maker:

@@ -96,6 +96,10 @@ class ChgnetEngine(MSONable):
         """Return the weights; nothing else changes a CHGNet energy."""
         return {"code": "chgnet", "weights": WEIGHTS[self.name][0]}
 
+    def effort(self) -> dict[str, Any]:
+        """Return nothing: fmax and max_steps say it all."""
+        return {}
+
     def relax_maker(
         self, cell: Literal["free", "fixed"], fmax: float, max_steps: int, name: str = "relax"
     ) -> ChgnetRelaxMaker:

@@ -15,7 +15,7 @@ from vacancy_flows.ingest.pairing import Pair
 from vacancy_flows.ingest.references import Choice
 from vacancy_flows.ingest.sidecar import Sidecar
 from vacancy_flows.ingest.sites import class_of, site_labels_of
-from vacancy_flows.records import choice_of
+from vacancy_flows.records import judged
 from vacancy_flows.schemas import Calculation, Record
 
 ENGINE = "vasp"
@@ -111,7 +111,7 @@ def _asked_for(entry: Entry, sidecar: Sidecar, **update: Any) -> Record:
     calculation = sidecar.asked(entry.run).model_copy(update=update)
     structure = settled(calculation, entry.run.structure, entry.run.moments)
     record = _record(entry, calculation, structure)
-    record.choice = choice_of(calculation, record.result, uses_moments=True)
+    record.result, record.choice = judged(calculation, record.result, uses_moments=True)
     return record
 
 

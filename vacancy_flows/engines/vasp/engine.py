@@ -13,7 +13,7 @@ from typing import Any, Literal
 from monty.json import MSONable
 
 from vacancy_flows.engines.base import ReferenceCell, ReferenceKind, default_reference
-from vacancy_flows.engines.vasp.incar import check_site_updates
+from vacancy_flows.engines.vasp.incar import EFFORT, check_site_updates
 from vacancy_flows.engines.vasp.makers import VaspRelaxMaker, VaspStaticMaker
 from vacancy_flows.engines.vasp.potcars import check_potcars
 from vacancy_flows.engines.vasp.settings import LIU_2022, VaspSettings, fingerprint
@@ -89,6 +89,10 @@ class VaspEngine(MSONable):
     def fingerprint(self) -> dict[str, Any]:
         """Return what matters to an energy (see `vacancy_flows.engines.vasp.fingerprint`)."""
         return fingerprint(self.settings)
+
+    def effort(self) -> dict[str, Any]:
+        """Return the user's tags that help electrons and ions to converge."""
+        return {tag: value for tag, value in self.settings.incar.items() if tag in EFFORT}
 
     def relax_maker(
         self, cell: Literal["free", "fixed"], fmax: float, max_steps: int, name: str = "relax"

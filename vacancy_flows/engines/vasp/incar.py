@@ -92,10 +92,13 @@ _VALUES: Mapping[str, tuple[Any, ...]] = MappingProxyType(
 )
 """Values with which a run is a self-consistent energy, or a relaxation."""
 
-NO_ENERGY = _tags(
-    # the way to self-consistency and to the minimum
+EFFORT = _tags(
     "ALGO NELM NELMIN NELMDL AMIX BMIX AMIN AMIX_MAG BMIX_MAG IMIX INIMIX MAXMIX MIXPRE LMAXMIX",
     "WC TIME IBRION POTIM NFREE IWAVPR ISEARCH INIWAV LDIAG LSUBROT EBREAK DEPER WEIMIN",
+)
+"""The way to self-consistency and to the minimum."""
+
+NO_ENERGY = EFFORT | _tags(
     "ISTART ICHARG",
     # how the work is shared out
     "KPAR NCORE NPAR NSIM NBLK LPLANE LASYNC LSCALAPACK LSCALU MAXMEM",

@@ -10,7 +10,7 @@ from pymatgen.io.vasp.outputs import Vasprun
 
 from vacancy_flows.engines.vasp.reading_files import RunError
 from vacancy_flows.engines.vasp.run_settings import RunSettings
-from vacancy_flows.schemas import largest_force
+from vacancy_flows.schemas import ELECTRONS, largest_force
 
 _NO_ENERGY = {"none", "eigenval", "subrot", "chi", "bse", "timeev", "cp", "rpar", "acfdt", "acfdtr"}
 _ROUNDING = 1e-5  # eV/Å, of forces in vasprun.xml
@@ -80,7 +80,7 @@ def why_stopped(
     """Say in words why a run stopped; `largest` is its largest force on a free atom, eV/Å."""
     steps = len(run.ionic_steps)
     if not electronic:
-        return f"electrons not converged in {run.parameters.get('NELM')} steps (NELM)"
+        return f"{ELECTRONS} in {run.parameters.get('NELM')} steps (NELM)"
     if settings.run == "static":
         return "static"
     if not ionic:

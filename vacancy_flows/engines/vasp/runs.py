@@ -146,7 +146,8 @@ class VaspRunMaker(base.BaseVaspMaker):
             try:
                 with logged(Path(LOG).absolute()):
                     base.run_vasp(**{"handlers": handlers(), **self.run_vasp_kwargs})
-            except (ReturnCodeError, ValidationError) as error:
+            except (ReturnCodeError, ValidationError, ValueError, OSError) as error:
+                # the last two: a handler that stumbled over a file VASP had not finished
                 if attempt == _TRIES:
                     raise EngineError(
                         f"VASP crashed {_TRIES} times in {Path.cwd()} ({error}): see vasp.out and "

@@ -89,6 +89,28 @@ def test_a_crash_that_stays_names_the_folder(relax, standin, vacancy12, tmp_path
     assert len(standin.runs()) == 2
 
 
+def test_a_handler_that_stumbles_is_a_crash(relax, standin, vacancy12, plain, monkeypatch):
+    """As over the empty CONTCAR of a run that a monitor ended before its first step."""
+    real, calls = base.run_vasp, []
+
+    def stumbling(**options):
+        calls.append(options)
+        if len(calls) == 1:
+            Path("POSCAR").write_text("")
+            Path("CONTCAR").write_text("")
+            raise ValueError("Empty POSCAR")
+        real(**options)
+
+    monkeypatch.setattr(base, "run_vasp", stumbling)
+    result = relax(vacancy12, engine=plain).output
+    assert result.converged
+    (entry,) = result.provenance["restarts"]
+    assert entry["geometry"] == "input"
+    monkeypatch.setattr(base, "run_vasp", lambda **_: Path("none").read_text())
+    with pytest.raises(EngineError, match=r"crashed 2 times in .* \(.*No such file"):
+        relax(vacancy12, engine=plain, root="again")
+
+
 def test_electrons_that_never_converge_are_a_marked_result(relax, standin, vacancy12):
     standin.fail({"fault": "electronic_always", "times": None})
     result = relax(vacancy12).output

@@ -21,6 +21,7 @@ from vacancy_flows.commands import run_here
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.rawstore import RawStore
+from vacancy_flows.repair import repair_directory
 
 # Forces so small that energies agree to 1e-6 eV whatever way led there, cells relaxed included.
 RELAX = "relax: {fmax: 0.00001, max_steps: 100}"
@@ -268,7 +269,7 @@ def test_the_whole_campaign_survives_every_fault(campaign, whole, capsys):
 
 @pytest.mark.slow
 def test_electrons_that_never_converge_mark_the_row(campaign, small, capsys):
-    """It is kept, not a result, and not calculated again without other settings."""
+    """It is kept, not a result, and not calculated again until the user helps them."""
     found, title = campaign(SMALL), "vacancy L biaxial-ab +2 % O-8j-1"
     uid = small.records()[title].uid
     entry = {"fault": "electronic_always", "match": [uid, "relax-"], "times": None}
@@ -278,15 +279,25 @@ def test_electrons_that_never_converge_mark_the_row(campaign, small, capsys):
         assert found.run() == 1
         (line,) = [s for s in capsys.readouterr().err.splitlines() if s.startswith("PROBLEM")]
         assert line.startswith(f"PROBLEM {title}: not converged ({reason}")
+        assert line.endswith(" in settings.incar: it is then tried again")
+        assert "max_steps" not in line
         table = pd.read_csv(found.directory / "vacancies.csv").set_index("uid")
         assert table.converged.to_dict().pop(uid) is False
         assert table.converged.sum() == 1
         assert table.reason[uid].startswith(f"vacancy: {reason}")
-        assert table.notes[uid].startswith("custodian changed ALGO ")
+        assert table.notes[uid].startswith("custodian changed ")  # what first: as they poll
         found.machine.fail()
     calls, usual = found.calls()[0], small.calls()[0]
     assert {u for u in usual if calls[u] != usual[u]} == {uid}
     assert found.records().keys() == small.records().keys()
+    found.spec.write_text(SMALL + "settings: {incar: {ALGO: All, KPAR: 2}}\n")
+    assert found.run() == 0
+    assert "1 calculated, 3 were there, 0 with problems" in capsys.readouterr().err
+    table = pd.read_csv(found.directory / "vacancies.csv").set_index("uid")
+    assert table.converged.all()
+    assert len(table) == 2
+    repair_directory(found.directory)
+    assert ResultsDatabase(found.directory / "results.db").get(uid).result.converged
 
 
 @pytest.mark.slow
