@@ -115,6 +115,30 @@ def test_a_container_has_a_path_of_its_own(here, monkeypatch):
     get_engine("vasp").check()
 
 
+@pytest.mark.parametrize("command", ["mpirun vasp_gamma", "srun vasp_std", "/opt/none/vasp_gam"])
+def test_the_command_of_o2_is_looked_for_too(here, monkeypatch, command):
+    """custodian would take the other one in silence, or start a launcher that is not there."""
+    here.with_name("mpirun").symlink_to(here)
+    monkeypatch.setattr(ATOMATE2, "VASP_GAMMA_CMD", command)
+    missing = "srun" if command.startswith("srun") else command.split()[-1]
+    with pytest.raises(InputError, match=rf"^{missing} \(of the command '{command}'\)") as caught:
+        get_engine("vasp").check()
+    assert "ATOMATE2_VASP_GAMMA_CMD" in str(caught.value)
+
+
+def test_without_a_command_of_its_own_o2_runs_with_the_other(here, monkeypatch):
+    monkeypatch.setattr(ATOMATE2, "VASP_GAMMA_CMD", "vasp_gam")  # atomate2's default
+    get_engine("vasp").check()
+
+
+def test_the_hint_works_on_a_fresh_account(here, monkeypatch):
+    """`pmg config --add` writes below ~/.config, which it does not make."""
+    monkeypatch.delitem(SETTINGS, "PMG_VASP_PSP_DIR")
+    with pytest.raises(InputError) as caught:
+        get_engine("vasp").check()
+    assert "mkdir -p ~/.config && pmg config --add PMG_VASP_PSP_DIR " in str(caught.value)
+
+
 def test_all_that_is_missing_is_one_message(here, monkeypatch):
     here.unlink()
     monkeypatch.delitem(SETTINGS, "PMG_VASP_PSP_DIR")

@@ -117,10 +117,20 @@ class VaspEngine(MSONable):
 
 
 def _check_command() -> None:
-    """Raise `InputError` where the command that starts VASP is not on PATH."""
+    """Raise `InputError` where a command that starts VASP is not on PATH.
+
+    O2 has Γ alone: custodian starts it with VASP_GAMMA_CMD where the last word of that is found,
+    else with VASP_CMD, in silence. That is right for atomate2's default, ``vasp_gam``.
+    """
     from atomate2 import SETTINGS
 
-    command = str(SETTINGS.VASP_CMD)
+    _look_for("VASP_CMD", str(SETTINGS.VASP_CMD))
+    gamma = str(SETTINGS.VASP_GAMMA_CMD)
+    if gamma != type(SETTINGS).model_fields["VASP_GAMMA_CMD"].default:
+        _look_for("VASP_GAMMA_CMD", gamma)
+
+
+def _look_for(setting: str, command: str) -> None:
     words = shlex.split(expandvars(command))
     programs = words[:1]
     if programs and Path(programs[0]).name in _LAUNCHERS:  # a container has a PATH of its own
@@ -130,5 +140,5 @@ def _check_command() -> None:
         raise InputError(
             f"{' and '.join(missing) or 'VASP'} (of the command {command!r}) is not on PATH: load "
             "the module of VASP, or set the command that starts it, with its launcher "
-            "(VASP_CMD in ~/.atomate2.yaml, or the variable ATOMATE2_VASP_CMD)"
+            f"({setting} in ~/.atomate2.yaml, or the variable ATOMATE2_{setting})"
         )

@@ -11,6 +11,9 @@ from typing import Any
 from vacancy_flows.engines.vasp.settings import VaspSettings
 from vacancy_flows.errors import InputError
 
+# pmg does not make the folder that it writes into.
+_REMEMBER = "mkdir -p ~/.config && pmg config --add PMG_VASP_PSP_DIR {folder}"
+
 
 def check_potcars(elements: Iterable[str], settings: VaspSettings) -> dict[str, dict[str, Any]]:
     """Check the POTCARs of some elements and return what identifies them.
@@ -70,7 +73,7 @@ def _folder(settings: VaspSettings) -> Path:
         raise InputError(
             "PMG_VASP_PSP_DIR is not set, so no POTCAR can be found. Once, with the POTCARs that "
             "came with VASP: pmg config -p VASP_POTCARS NEW_FOLDER, then "
-            "pmg config --add PMG_VASP_PSP_DIR NEW_FOLDER"
+            f"{_REMEMBER.format(folder='NEW_FOLDER')}"
         )
     release = settings.potcar_functional
     names = SETTINGS.get("PMG_VASP_PSP_SUB_DIRS") or {}
@@ -79,7 +82,7 @@ def _folder(settings: VaspSettings) -> Path:
     if not folder.is_dir():
         raise InputError(
             f"there is no folder {folder} with the POTCARs of {release}: correct "
-            "PMG_VASP_PSP_DIR (pmg config --add PMG_VASP_PSP_DIR FOLDER), or choose another "
+            f"PMG_VASP_PSP_DIR ({_REMEMBER.format(folder='FOLDER')}), or choose another "
             "potcar_functional",
             key="settings.potcar_functional",
         )
