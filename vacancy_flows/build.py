@@ -17,7 +17,7 @@ from vacancy_flows.build_files import (
     strain_folder,
     write_structure,
 )
-from vacancy_flows.build_text import KINDS, cost_lines, ordering_note
+from vacancy_flows.build_text import KINDS, boundary_notes, cost_lines, ordering_note
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.engines import Engine
 from vacancy_flows.errors import InputError
@@ -242,4 +242,5 @@ def _notes(campaign: Campaign, plans: list[HostPlan], build: _Build) -> list[str
             number = len({cell.number for cell in cells})
             classes = [len(cell.classes) for cell in cells]
             notes.append(ordering_note(plan.host, plan.delithiate, number, classes))
+        notes += boundary_notes(plan.host, plan.root)
     return notes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pymatgen.core import Structure
+
 from vacancy_flows.campaign import Delithiation
 
 KINDS = {
@@ -39,6 +41,45 @@ def cost_lines(engine: str, counts: dict[str, int], seconds: float | None) -> li
     )
     calculations = f"Calculations of a run: {sum(counts.values())} ({numbers})."
     return [calculations, f"Cost of a run: {cost}.", trust]
+
+
+def boundary_notes(host: str, root: Structure) -> list[str]:
+    """Say what a boundary is: planes, strain, distances, how the metals stand, other matches.
+
+    Parameters
+    ----------
+    host
+        Name.
+    root
+        As built.
+
+    Returns
+    -------
+    list of str
+        Empty for a host without boundaries.
+    """
+    boundary = root.properties.get("boundary")
+    if not boundary:
+        return []
+    grains, closest = boundary["grains"], boundary["closest"]
+    about = ", ".join(
+        f"{name} grain {grain['planes']} planes {tuple(grain['plane'])}"
+        for name, grain in grains.items()
+    )
+    near = ", ".join(f"{pair} {value:.2f} Å" for pair, value in closest.items())
+    strain = f"strain {100 * abs(boundary['mismatch']):.2f} % between the grains"
+    notes = [f"Host {host}: {boundary['kind']}, {about}, {strain}; closest {near}."]
+    decoration = boundary.get("decoration", {})
+    if decoration.get("note"):
+        notes.append(f"Host {host}: metals by {decoration['method']}: {decoration['note']}.")
+    matches = boundary.get("matches", [])
+    if matches:
+        notes.append(f"Host {host}: matches within its limits (* is built):")
+        notes += [
+            f"{'*' if number == boundary['match'] else ' '} {number}: {match}"
+            for number, match in enumerate(matches)
+        ]
+    return notes
 
 
 def ordering_note(host: str, wanted: Delithiation, number: int, classes: list[int]) -> str:

@@ -19,16 +19,14 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from vacancy_flows.analysis import LI2O_FORMATION_ENTHALPY, OxygenReference, oxygen_shift
 from vacancy_flows.engines import POTENTIALS, get_engine
-from vacancy_flows.errors import nearest
+from vacancy_flows.structure_blocks import Described, described
 from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
-from vacancy_flows.structures.boundaries import PRESETS
 
 logger = logging.getLogger(__name__)
 
@@ -179,22 +177,15 @@ class Relax(_Block):
         return data
 
 
-class Boundary(_Block):
-    """A boundary of Li3NiCoMnO6 by its name, and the thickness of each grain in Å."""
-
-    boundary: Literal[PRESETS]  # type: ignore[valid-type]
-    thickness: float | None = Field(default=None, gt=0, le=100)
-
-
 class Host(_Block):
-    """A host: built in, any file pymatgen reads, or a boundary.
+    """A host: built in, any file pymatgen reads, or described.
 
     Boundaries are delithiated after their relaxation, by electrostatics and with a fixed cell
     where nothing else is said.
     """
 
     name: Name
-    structure: Annotated[str, Field(min_length=1)] | Boundary
+    structure: Annotated[str, Field(min_length=1)] | Described
     cell: Literal["conventional", "primitive"] | None = None
     supercell: Supercell = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
     delithiate: Delithiation | None = None
@@ -204,19 +195,14 @@ class Host(_Block):
 
     @model_validator(mode="before")
     @classmethod
-    def _boundary(cls, data: Any) -> Any:
+    def _described(cls, data: Any) -> Any:
         if not isinstance(data, dict) or not isinstance(data.get("structure"), dict):
             return data
-        try:
-            structure = Boundary.model_validate(data["structure"])
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            key = ".".join(["structure", *map(str, problem["loc"])])
-            raise ValueError(f"{key}: {_boundary_problem(problem)}") from None
+        structure = described(data["structure"])
         if data.get("cell") is not None:
             raise ValueError("cell: applies to built-in hosts only: leave it out")
         data = {**data, "structure": structure}
-        if isinstance(data.get("delithiate"), dict):
+        if structure.is_boundary and isinstance(data.get("delithiate"), dict):
             policy = {"from": "relaxed", "rank": "electrostatics", "cell": "fixed"}
             data["delithiate"] = {**policy, **data["delithiate"]}
         return data
@@ -224,7 +210,7 @@ class Host(_Block):
     @property
     def is_boundary(self) -> bool:
         """Whether it has boundaries, near which sites and free atoms can be chosen."""
-        return isinstance(self.structure, Boundary)
+        return not isinstance(self.structure, str) and self.structure.is_boundary
 
 
 class OxygenBlock(_Block):
@@ -370,17 +356,6 @@ class Campaign(_Block):
     def _blocks(self, host: Host) -> list[Strain]:
         """Return the strain blocks of a host: its own, else the common ones."""
         return host.strain if host.strain is not None else self.strain
-
-
-def _boundary_problem(problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(Boundary.model_fields)
-        return f"unknown key; a boundary has {known}"
-    if problem["type"] == "missing":
-        return f"is required: one of {', '.join(PRESETS)}"
-    if problem["type"] == "literal_error":
-        return f"{problem['input']!r} is unknown: {nearest(str(problem['input']), PRESETS)}"
-    return f"{problem['msg']}, not {problem['input']!r}"
 
 
 def check_scale(block: OxygenBlock, scale: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from vacancy_flows import rawstore
+from vacancy_flows.boundary_tables import boundary_energies, energy_lines, lithiated_hosts
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.database import ResultsDatabase
@@ -31,6 +32,7 @@ _FILES = (
     "results.db.writer",
     "vacancies.csv",
     "strain_predictions.csv",
+    "boundary_energy.csv",
     "report.html",
     *rawstore.FILES,
 )
@@ -167,10 +169,27 @@ def write_results(
     click.echo(summary(table, reference))
     if predicted.note:
         click.echo(f"\n{predicted.note}")
+    energies = _boundary_energies(campaign, database, directory)
     click.echo()
     click.echo(f"wrote {database.location}")
-    for path in [directory / "vacancies.csv", *figures, page, *predicted.paths]:
+    for path in [directory / "vacancies.csv", *figures, page, *predicted.paths, *energies]:
         click.echo(f"wrote {path}")
+
+
+def _boundary_energies(
+    campaign: Campaign, database: ResultsDatabase, directory: Path
+) -> list[Path]:
+    """Write and print the boundary energies of a campaign; nothing where it has no boundary."""
+    path = directory / "boundary_energy.csv"
+    if not any(host.is_boundary for host in campaign.hosts):
+        path.unlink(missing_ok=True)
+        return []
+    table = boundary_energies(lithiated_hosts(database, {campaign.name}))
+    if table.empty:
+        return []
+    write_csv(table, path)
+    click.echo("\n" + "\n".join(energy_lines(table)))
+    return [path]
 
 
 def _say(line: str) -> None:

@@ -17,11 +17,13 @@ from vacancy_flows.analysis.environments import environment_of, environment_tabl
 from vacancy_flows.analysis.relaxation import environment_changes
 from vacancy_flows.analysis.size import extrapolate_table
 from vacancy_flows.analysis.thermodynamics_tables import thermodynamics_table
+from vacancy_flows.boundary_tables import boundary_energies, boundary_geometry, lithiated_hosts
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.schemas import Record
 from vacancy_flows.structures import conventional_axes
 from vacancy_flows.structures.boundaries import boundary_planes
 from vacancy_flows.tables import with_reference
+from vacancy_flows.uses import SEPARATOR
 
 TEMPERATURES = (300.0, 600.0, 900.0, 1200.0)  # K
 PRESSURES = (0.21, 1.0)  # bar; air and pure O2
@@ -69,7 +71,8 @@ def derived_tables(
     -------
     dict
         ``environments`` (with the correlation of E_f in ``correlations``), ``bond_changes``,
-        ``size_extrapolation``, ``elastic_dipoles``, ``strain_comparison``, and, but for a
+        ``size_extrapolation``, ``elastic_dipoles``, ``strain_comparison``, at boundaries
+        ``boundaries`` and ``boundary_energy``, and, but for a
         user's own mu_O, ``thermodynamics`` and ``nonstoichiometry`` at `TEMPERATURES` and
         `PRESSURES`.
     """
@@ -78,6 +81,10 @@ def derived_tables(
     found["bond_changes"] = bond_changes(table, *stored)
     found["size_extrapolation"] = size_extrapolation(table, stored.pristine, stored.vacancies)
     found["elastic_dipoles"], found["strain_comparison"] = dipoles(table, *stored)
+    found["boundaries"] = boundary_geometry(stored.pristine.values())
+    if not found["boundaries"].empty:
+        hosts = lithiated_hosts(database, campaigns_of(table))
+        found["boundary_energy"] = boundary_energies(hosts)
     if reference.scheme != "user":
         cold = replace(reference, temperature=0.0)
         cold_table = with_reference(database, table, cold)
@@ -89,6 +96,11 @@ def derived_tables(
                 ignore_index=True,
             )
     return {name: frame for name, frame in found.items() if not frame.empty}
+
+
+def campaigns_of(table: pd.DataFrame) -> set[str]:
+    """Return the names of the campaigns that use some vacancies."""
+    return {name for cell in table["campaign"].dropna() for name in str(cell).split(SEPARATOR)}
 
 
 def environments(

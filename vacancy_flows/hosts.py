@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterable
-from functools import cache
+from copy import deepcopy
 from pathlib import Path
 
 from monty.io import zopen
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import Boundary, Campaign, Host
+from vacancy_flows.campaign import Campaign, Host
+from vacancy_flows.described_cells import described_cell
 from vacancy_flows.errors import InputError, nearest
+from vacancy_flows.structure_blocks import Described
 from vacancy_flows.structures import (
     BUILT_IN_HOSTS,
     built_in_host,
@@ -20,9 +22,9 @@ from vacancy_flows.structures import (
     prepare_host,
     removal_count,
 )
-from vacancy_flows.structures.boundaries import preset_boundary
 
 _MAX_MB = 20  # a CIF of 5000 atoms has 0.5
+_BUILT: dict[tuple[str, str], Structure] = {}  # searches of seconds, wanted several times
 _NO_CATIONS = {"O", "F", "He", "Ne", "Ar"}
 
 
@@ -88,43 +90,56 @@ def _symbols(site: object) -> set[str]:
 
 
 def _unit_cell(campaign: Campaign, host: Host, key: str) -> Structure:
-    if isinstance(host.structure, Boundary):
-        if any(row[2] for row in host.supercell[:2]) or list(host.supercell[2]) != [0, 0, 1]:
-            problem = "a boundary cell is repeated in its plane only: give [n, m, 1]"
-            raise InputError(problem, file=campaign.path, key=f"{key}.supercell")
-        try:
-            return _boundary_cell(host.structure.boundary, host.structure.thickness).copy()
-        except ValueError as error:
-            raise InputError(str(error), file=campaign.path, key=f"{key}.structure") from None
+    if not isinstance(host.structure, str):
+        return _described(campaign, host, host.structure, key)
     if host.structure in BUILT_IN_HOSTS:
         try:
             return built_in_host(host.structure, host.cell)
         except ValueError as error:
             raise InputError(str(error), file=campaign.path, key=f"{key}.cell") from None
-    path = _path_of(campaign, host)
-    if not _is_file(path):
-        hint = nearest(str(host.structure), BUILT_IN_HOSTS)
-        raise InputError(
-            f"{host.structure!r} is neither a built-in host ({hint}) nor a file "
-            f"(there is no file {path})",
-            file=campaign.path,
-            key=f"{key}.structure",
-        )
-    if host.cell is not None:
+    if host.cell is not None and _is_file(_path_of(campaign, host.structure)):
         problem = "applies to built-in hosts only; a file's cell is taken as it is: leave it out"
         raise InputError(problem, file=campaign.path, key=f"{key}.cell")
-    return _read_structure(path, campaign.path, f"{key}.structure")
+    return _file_cell(campaign, host.structure, f"{key}.structure")
 
 
-@cache
-def _boundary_cell(name: str, thickness: float | None) -> Structure:
-    """Return the best cell of a preset; a search of seconds, wanted several times."""
-    return preset_boundary(name, thickness)[0]
+def _described(campaign: Campaign, host: Host, block: Described, key: str) -> Structure:
+    """Build the cell that a mapping under ``structure`` describes."""
+    flat = not any(row[2] for row in host.supercell[:2]) and list(host.supercell[2]) == [0, 0, 1]
+    if block.is_boundary and not flat:
+        problem = "a boundary cell is repeated in its plane only: give [n, m, 1]"
+        raise InputError(problem, file=campaign.path, key=f"{key}.supercell")
+
+    def read_bulk(name: str) -> Structure:
+        if name in BUILT_IN_HOSTS:
+            return built_in_host(name)
+        return _file_cell(campaign, name, f"{key}.structure.bulk")
+
+    asked = (block.model_dump_json(), str(campaign.path))
+    try:
+        if asked not in _BUILT:
+            _BUILT[asked] = described_cell(block, read_bulk)
+    except ValueError as error:
+        raise InputError(str(error), file=campaign.path, key=f"{key}.structure") from None
+    return deepcopy(_BUILT[asked])
 
 
-def _path_of(campaign: Campaign, host: Host) -> Path:
+def _file_cell(campaign: Campaign, name: str, key: str) -> Structure:
+    """Read a structure file named in a campaign file."""
+    path = _path_of(campaign, name)
+    if not _is_file(path):
+        hint = nearest(name, BUILT_IN_HOSTS)
+        raise InputError(
+            f"{name!r} is neither a built-in host ({hint}) nor a file (there is no file {path})",
+            file=campaign.path,
+            key=key,
+        )
+    return _read_structure(path, campaign.path, key)
+
+
+def _path_of(campaign: Campaign, name: str) -> Path:
     """Return the path of a structure file; a relative one is relative to the campaign file."""
-    path = Path(str(host.structure))
+    path = Path(name)
     with contextlib.suppress(RuntimeError):  # "~somebody" who has no home
         path = path.expanduser()
     return path if campaign.path is None else campaign.path.parent / path
@@ -157,7 +172,9 @@ def _read_structure(path: Path, file: Path | None, key: str) -> Structure:
         raise InputError(problem, file=file, key=key)
     if not isinstance(structure, Structure):
         raise InputError(f"{path} holds no periodic structure", file=file, key=key)
-    structure.properties.pop("axes", None)  # ours alone: a file's axes are those of its cell
+    for name in ("axes", "boundary"):  # ours alone: a file's axes are those of its cell
+        structure.properties.pop(name, None)
+    structure.properties["provenance"] = {"order": f"that of {path.name}"}
     return structure
 
 

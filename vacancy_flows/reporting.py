@@ -12,8 +12,9 @@ import pandas as pd
 from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.analysis.plots import plot_strain
 from vacancy_flows.analysis.report import ReportCell, ReportFigure, ReportSection, write_report
+from vacancy_flows.boundary_tables import boundary_energies, energy_lines, lithiated_hosts
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.derived import derived_tables, records_of
+from vacancy_flows.derived import campaigns_of, derived_tables, records_of
 from vacancy_flows.errors import InputError
 from vacancy_flows.outputs import write_csv
 from vacancy_flows.predictions import Wanted, prediction_figures, write_predictions
@@ -25,7 +26,6 @@ from vacancy_flows.report_figures import (
 )
 from vacancy_flows.schemas import Record
 from vacancy_flows.tables import Tables
-from vacancy_flows.uses import SEPARATOR
 
 _CODES = ("chgnet", "torch", "weights", "device", "vasp", "gpaw")  # as engines report them
 _PACKAGES = ("vacancy-flows", "pymatgen", "ase", "atomate2", "jobflow", "spglib", "numpy")
@@ -141,7 +141,7 @@ def write_page(
 
 def _wanted(database: ResultsDatabase, table: pd.DataFrame) -> Wanted:
     """Return the strains that the campaigns of a table ask to predict."""
-    names = {name for cell in table["campaign"].dropna() for name in str(cell).split(SEPARATOR)}
+    names = campaigns_of(table)
     known = database.campaigns
     found: dict[str, list[tuple[str, float]]] = {}
     for name in sorted(names & known.keys()):
@@ -172,6 +172,9 @@ def _provenance(database: ResultsDatabase, records: Mapping[str, Record]) -> dic
         "Campaigns": {name: str(text) for name, text in database.campaigns.items()},
         "Database": database.location,
     }
+    if any(record.structure.properties.get("boundary") for record in records.values()):
+        hosts = lithiated_hosts(database, {r.calculation.campaign for r in records.values()})
+        content["Boundary energies"] = energy_lines(boundary_energies(hosts))
     dates = sorted(record.created for record in records.values())
     if dates:
         content["Dates"] = {"first calculation": dates[0], "last calculation": dates[-1]}

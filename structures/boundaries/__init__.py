@@ -1,6 +1,7 @@
 """Boundaries between crystal grains: matches, bicrystals, mirror twins, and where sites stand."""
 
 from vacancy_flows.structures.boundaries.bicrystal import Placement, bicrystal, relaxed_apart
+from vacancy_flows.structures.boundaries.equal import boundaries_are_equal
 from vacancy_flows.structures.boundaries.intact import damage, grain_cores
 from vacancy_flows.structures.boundaries.match import (
     Limits,
@@ -12,6 +13,7 @@ from vacancy_flows.structures.boundaries.match import (
 from vacancy_flows.structures.boundaries.matches import find_matches, match_table
 from vacancy_flows.structures.boundaries.overlap import closest
 from vacancy_flows.structures.boundaries.presets import PRESETS, preset_boundary, segregation
+from vacancy_flows.structures.boundaries.profile import BoundaryProfile, boundary_profiles
 from vacancy_flows.structures.boundaries.reading import layer_angle, layer_normal, misorientation
 from vacancy_flows.structures.boundaries.search import bicrystals, search_placements
 from vacancy_flows.structures.boundaries.sites import (
@@ -26,6 +28,7 @@ from vacancy_flows.structures.boundaries.twin import twins
 
 __all__ = [
     "PRESETS",
+    "BoundaryProfile",
     "Limits",
     "Match",
     "Orientation",
@@ -33,7 +36,9 @@ __all__ = [
     "Side",
     "bicrystal",
     "bicrystals",
+    "boundaries_are_equal",
     "boundary_planes",
+    "boundary_profiles",
     "closest",
     "damage",
     "find_matches",

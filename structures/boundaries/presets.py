@@ -72,6 +72,8 @@ def preset_boundary(name: str, thickness: float | None = None, keep: int = 1) ->
             boundary["decoration"] = {"method": "cut from the ordered C2 cell"}
         boundary["decoration"]["metals"] = segregation(cell)
         cell.properties["provenance"] = dict(bulk.properties["provenance"])
+        if name == "tilt_109":
+            cell.properties["provenance"]["order"] = boundary["decoration"]["method"]
     return finished
 
 
@@ -81,7 +83,11 @@ def _tilts(bulk: Structure, thickness: float, depth: int, keep: int) -> list[Str
     matches = find_matches(
         bulk, orientation, Limits(width=16.0, strain=0.01), thickness=thickness, depth=depth
     )
-    return bicrystals(bulk, matches[0], keep, rank="electrostatics")
+    cells = bicrystals(bulk, matches[0], keep, rank="electrostatics")
+    for cell in cells:
+        cell.properties["boundary"]["matches"] = [str(match) for match in matches]
+        cell.properties["boundary"]["match"] = 0
+    return cells
 
 
 def _decorated(cell: Structure) -> Structure:

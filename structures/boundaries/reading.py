@@ -64,7 +64,7 @@ def core_atoms(
         for i, site in enumerate(structure)
         if grains[i] == grain
         and distance[i] >= core
-        and (site.specie.symbol in metals if metals else _is_metal(site.specie.symbol))
+        and (site.specie.symbol in metals if metals else is_metal(site.specie.symbol))
     ]
 
 
@@ -164,5 +164,6 @@ def angle_of(structure: Structure, normal: np.ndarray) -> float:
     return angle if angle > -90 else angle + 180
 
 
-def _is_metal(symbol: str) -> bool:
+def is_metal(symbol: str) -> bool:
+    """Tell whether an element is a transition metal."""
     return bool(Element(symbol).is_transition_metal)

@@ -1,0 +1,95 @@
+"""From what a campaign file describes under ``structure`` to a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pymatgen.core import Structure
+
+from vacancy_flows.identity import root_uid
+from vacancy_flows.structure_blocks import Bicrystal, Boundary, Described, Layered, TwinBlock
+from vacancy_flows.structures import prepare_host
+from vacancy_flows.structures.boundaries import (
+    Limits,
+    Orientation,
+    bicrystals,
+    find_matches,
+    preset_boundary,
+    twins,
+)
+from vacancy_flows.structures.ncm_composition import li_rich_cell
+
+
+def described_cell(block: Described, read_bulk: Callable[[str], Structure]) -> Structure:
+    """Build what a block of the campaign file describes.
+
+    Parameters
+    ----------
+    block
+        From `vacancy_flows.structure_blocks.described`.
+    read_bulk
+        Returns the bulk of a name or path.
+
+    Returns
+    -------
+    Structure
+        Not labelled yet; a boundary with ``properties["boundary"]["preset"]``, which says how
+        it was asked for and is its identity.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such cell: no match, a thickness below one plane, a composition that
+        cannot be whole.
+    """
+    if isinstance(block, Boundary):
+        return preset_boundary(block.boundary, block.thickness)[0]
+    if isinstance(block, Layered):
+        a, b, c = block.cells
+        return li_rich_cell(
+            block.composition,
+            (a, b, c),
+            order=block.order,
+            seed=block.seed,
+            tolerance=block.tolerance,
+        )
+    bulk = read_bulk(block.bulk)
+    cell = _twin(block, bulk) if isinstance(block, TwinBlock) else _bicrystal(block, bulk)
+    cell.properties["boundary"]["preset"] = _asked(block, bulk)
+    cell.properties["provenance"] = dict(bulk.properties.get("provenance", {}))
+    return cell
+
+
+def _twin(block: TwinBlock, bulk: Structure) -> Structure:
+    axis = None if block.axis is None else _triple(block.axis)
+    return twins(bulk, _triple(block.twin), thickness=block.thickness, axis=axis)[0]
+
+
+def _bicrystal(block: Bicrystal, bulk: Structure) -> Structure:
+    tilt = block.bicrystal
+    orientation = Orientation(
+        _triple(tilt.axis), _triple(tilt.up), tilt.top_angle, tilt.bottom_angle
+    )
+    limits = Limits(block.width, block.strain, block.shear, block.tolerance)
+    matches = find_matches(bulk, orientation, limits, thickness=block.thickness, depth=block.depth)
+    if block.match >= len(matches):
+        raise ValueError(
+            f"There is no match {block.match}: the {len(matches)} within the limits are numbered "
+            f"from 0, see `vacancy-flows build`."
+        )
+    cell = bicrystals(bulk, matches[block.match], 1, vacuum=block.vacuum)[0]
+    cell.properties["boundary"]["matches"] = [str(match) for match in matches]
+    cell.properties["boundary"]["match"] = block.match
+    return cell
+
+
+def _asked(block: Bicrystal | TwinBlock, bulk: Structure) -> dict[str, Any]:
+    """Return what identifies a boundary: everything asked for, and which crystal it is of."""
+    kind = "twin" if isinstance(block, TwinBlock) else "bicrystal"
+    return {"name": kind, **block.model_dump(mode="json"), "bulk": root_uid(prepare_host(bulk))}
+
+
+def _triple(values: list[int]) -> tuple[int, int, int]:
+    first, second, third = values
+    return first, second, third
