@@ -4,7 +4,7 @@ import math
 
 from scipy.constants import elementary_charge
 
-EV_A2_IN_J_M2 = elementary_charge * 1e20
+EV_A2_IN_J_M2: float = elementary_charge * 1e20
 """1 eV/Å² in J/m²: 16.0218 (the elementary charge in C, CODATA as of scipy)."""
 
 

@@ -219,7 +219,7 @@ def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFra
     joined = table.drop_duplicates("uid").join(neighbours, on="uid")
     charged = ("net_charge",) if joined["net_charge"].notna().any() else ()
     found = correlation_table(joined, columns=[*charged, *_NEIGHBOURS])
-    return found.assign(**labels.iloc[0].to_dict())
+    return found.assign(**{str(name): value for name, value in labels.iloc[0].items()})
 
 
 def cell_stress(record: Record) -> CellStress:

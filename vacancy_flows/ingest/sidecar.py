@@ -78,8 +78,8 @@ class Sidecar(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        lines = [self.species, self.labels, self.initial_magmom or self.species]
-        if len({*map(len, lines)}) > 1 or np.shape(self.lattice) != (3, 3):
+        given = {len(self.species), len(self.labels), len(self.initial_magmom or self.species)}
+        if len(given) > 1 or np.shape(self.lattice) != (3, 3):
             raise ValueError("species, labels, moments and lattice are not of one POSCAR")
         positions = np.zeros((len(self.species), 3))
         self.calculation_of(Structure(Lattice(self.lattice), self.species, positions))
