@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 
 from vacancy_flows.host_plan import HostPlan, StrainPoint
 from vacancy_flows.identity import rounded
-from vacancy_flows.schemas import Calculation, Record
+from vacancy_flows.schemas import MESH_LATTICE, Calculation, Record
 from vacancy_flows.structures import (
     Removal,
     SiteClass,
@@ -300,11 +300,14 @@ def vacancy_calculation(
     net_charge
         Of that member in the pristine cell, e, where the engine found one.
     """
+    cell = with_vacancy(structure, found.label)
+    if plan.relax.cell == "free":  # one mesh for the pair, whatever becomes of the cell
+        cell.properties[MESH_LATTICE] = structure.lattice.matrix.tolist()
     return plan.calculation(
         "vacancy",
         pristine.uid,
         {"vacancy": found.label, **_prerelax(plan), **_electrons(plan, structure, found.label)},
-        with_vacancy(structure, found.label),
+        cell,
         "fixed" if plan.relax.cell == "fixed" else "free-fixed",
         strain_mode=pristine.strain_mode,
         strain=pristine.strain,

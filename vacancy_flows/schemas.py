@@ -19,6 +19,9 @@ from vacancy_flows.identity import RECORD_FORMAT
 ELECTRONS = "electrons not converged"
 """What `Result.reason` says where self-consistency was not reached."""
 
+MESH_LATTICE = "mesh_lattice"
+"""Of a structure's properties: the lattice (3, 3) in Å that its k-mesh follows from."""
+
 Kind = Literal["vacancy", "pristine", "host", "candidate", "reference"]
 Cell = Literal["free", "fixed", "free-fixed"]
 

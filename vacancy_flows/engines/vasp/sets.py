@@ -19,6 +19,7 @@ from vacancy_flows.engines.vasp.incar import BASE_INCAR
 from vacancy_flows.engines.vasp.kpoints import mesh
 from vacancy_flows.engines.vasp.settings import VaspSettings
 from vacancy_flows.errors import InputError
+from vacancy_flows.schemas import MESH_LATTICE
 
 _DIGITS = 4  # of a moment in INCAR, µB
 
@@ -117,9 +118,10 @@ class VacancySetGenerator(VaspInputGenerator):
 
     @property
     def kpoints_updates(self) -> Kpoints:
-        """The mesh of the cell."""
-        policy = self.settings.kpoints
-        return gamma(mesh(self.structure.lattice.matrix, policy), str(policy))
+        """The mesh of the cell, or of the one it has to share its mesh with."""
+        policy, cell = self.settings.kpoints, self.structure
+        matrix = cell.properties.get(MESH_LATTICE, cell.lattice.matrix)
+        return gamma(mesh(matrix, policy), str(policy))
 
     @property
     def potcar_symbols(self) -> list[str]:

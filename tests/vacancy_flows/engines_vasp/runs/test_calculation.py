@@ -8,6 +8,8 @@ from jobflow.managers.fireworks import flow_to_workflow
 from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import get_engine
+from vacancy_flows.engines.vasp.kpoints import mesh
+from vacancy_flows.engines.vasp.run_settings import gamma_mesh
 from vacancy_flows.errors import InputError
 from vacancy_flows.flows import CalculationMaker
 from vacancy_flows.flows.calculation import start_from
@@ -68,6 +70,20 @@ def test_more_starts_are_another_calculation(spec):
     assert len(three[-1].operation["magnetic_starts"]) == 3
     assert three[-1].operation["magnetic_starts"][:1] == one[-1].operation["magnetic_starts"]
     assert three[-1].uid != one[-1].uid
+
+
+def test_a_vacancy_whose_cell_relaxes_keeps_the_mesh_of_its_pristine_cell(go, spec):
+    """Else their energies could differ by the error of a mesh that rounded the other way."""
+    campaign = spec(
+        "relax: {cell: free, fmax: 0.05}", "settings: {bader: false, kpoints: {length: 30.0}}"
+    )
+    engine = get_engine("vasp", campaign.settings)
+    pristine, vacancy = (level[-1] for level in chain(campaign)[1:])
+    asked = engine.settings.kpoints
+    wanted = mesh(pristine.structure.lattice.matrix, asked)
+    record = go(CalculationMaker(engine=engine).make(vacancy)).output
+    assert mesh(record.structure.lattice.matrix, asked) != wanted  # the test is one
+    assert record.result.provenance["settings"]["kmesh"] == gamma_mesh(wanted)
 
 
 def test_prerelax_enters_the_operation(spec):
