@@ -1,9 +1,10 @@
 """Γ-centred k-point meshes from a lattice and a density.
 
 A mesh is a function of the lattice alone. A vacancy and its pristine cell share their lattice,
-so they share their mesh; one whose cell relaxes keeps that of its pristine cell. Strain moves a lattice a little, and where a count passes a whole
-number two strained cells have meshes that differ by one: each E_f is still a difference at one
-mesh, but absolute energies on either side of the jump differ by the error of the mesh.
+so they share their mesh; one whose cell relaxes keeps that of its pristine cell. Strain moves a
+lattice a little, and where a count passes a whole number two strained cells have meshes that
+differ by one: each E_f is still a difference at one mesh, but absolute energies on either side of
+the jump differ by the error of the mesh.
 """
 
 from __future__ import annotations

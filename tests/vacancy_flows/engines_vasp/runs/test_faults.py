@@ -140,7 +140,7 @@ def test_no_energy_is_a_failure(relax, standin, vacancy12):
         relax(vacancy12)
 
 
-def test_a_stop_is_no_result(relax, standin, vacancy12, monkeypatch):
+def test_a_stop_is_no_result_and_goes_on(relax, standin, vacancy12, plain, monkeypatch):
     """STOPCAR, written by the handler of the walltime or by hand."""
     write = base.write_vasp_input_set
 
@@ -148,12 +148,27 @@ def test_a_stop_is_no_result(relax, standin, vacancy12, monkeypatch):
         write(*arguments, **options)
         Path("STOPCAR").write_text("LSTOP = .TRUE.\n")
 
-    monkeypatch.setattr(base, "write_vasp_input_set", and_stop)
-    with pytest.raises(
-        EngineError, match=r"VASP was stopped .* after 1 ionic steps: start it again"
-    ):
-        relax(vacancy12)
-    monkeypatch.undo()
+    said = r"VASP was stopped .* after 1 ionic steps: start it again"
+    with monkeypatch.context() as patch, pytest.raises(EngineError, match=said):
+        patch.setattr(base, "write_vasp_input_set", and_stop)
+        relax(vacancy12, engine=plain, root="stopped")
+    again = relax(vacancy12, standin.directory.parent / "stopped", engine=plain).output
+    assert again.converged
+    (entry,) = again.provenance["restarts"]
+    found = [entry[key] for key in ("geometry", "moments", "wavecar", "steps")]
+    assert found == ["CONTCAR", "OUTCAR", True, 1]
+
+
+@pytest.mark.slow
+def test_the_end_of_the_walltime_stops_vasp_in_time(relax, standin, vacancy12, plain, monkeypatch):
+    """custodian writes STOPCAR five minutes before what the queue allows."""
+    monkeypatch.setenv("SBATCH_TIMELIMIT", "0:05:01")
+    monkeypatch.setenv("CUSTODIAN_WALLTIME_START", "")
+    monkeypatch.delenv("CUSTODIAN_WALLTIME_START")  # which the handler sets, for this test alone
+    standin.fail({"fault": "slow", "seconds": 1.0})
+    with pytest.raises(EngineError, match=r"end of its walltime.* it goes on from CONTCAR"):
+        relax(vacancy12, engine=plain)
+    assert len(standin.runs()) == 1
 
 
 def test_a_static_that_fails_costs_only_the_charges(relax, standin, vacancy12):
