@@ -56,7 +56,10 @@ def layer_counts(composition: str, n_formulas: int) -> LayerCounts:
     ValueError
         For formulas without Li or O, with less Li than O/2, and where cations and O differ.
     """
-    amounts = {str(el): float(n) for el, n in Composition(composition).items()}
+    try:
+        amounts = {str(el): float(n) for el, n in Composition(composition).items()}
+    except ValueError as error:
+        raise ValueError(f"The composition {composition!r} is no formula: {error}.") from None
     oxygen = amounts.pop("O", 0.0)
     cations = sum(amounts.values())
     if not oxygen or not amounts.get("Li") or abs(cations / oxygen - 1) > 0.02:

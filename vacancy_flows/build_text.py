@@ -5,6 +5,7 @@ from __future__ import annotations
 from pymatgen.core import Structure
 
 from vacancy_flows.campaign import Delithiation
+from vacancy_flows.structures.boundaries.match import plane_name
 
 KINDS = {
     "reference": "oxygen references",
@@ -63,7 +64,7 @@ def boundary_notes(host: str, root: Structure) -> list[str]:
         return []
     grains, closest = boundary["grains"], boundary["closest"]
     about = ", ".join(
-        f"{name} grain {grain['planes']} planes {tuple(grain['plane'])}"
+        f"{name} grain {grain['planes']} planes {plane_name(tuple(grain['plane']))}"
         for name, grain in grains.items()
     )
     near = ", ".join(f"{pair} {value:.2f} Å" for pair, value in closest.items())
@@ -72,6 +73,8 @@ def boundary_notes(host: str, root: Structure) -> list[str]:
     decoration = boundary.get("decoration", {})
     if decoration.get("note"):
         notes.append(f"Host {host}: metals by {decoration['method']}: {decoration['note']}.")
+    if "metals" in decoration:
+        notes.append(f"Host {host}: O around each metal, {_around(decoration['metals'])}.")
     matches = boundary.get("matches", [])
     if matches:
         notes.append(f"Host {host}: matches within its limits (* is built):")
@@ -80,6 +83,18 @@ def boundary_notes(host: str, root: Structure) -> list[str]:
             for number, match in enumerate(matches)
         ]
     return notes
+
+
+def _around(metals: dict[str, dict[str, dict[str, int]]]) -> str:
+    """Say how many metals have how many O, near the boundaries and far from them."""
+    return "; ".join(
+        f"{where}: "
+        + ", ".join(
+            f"{symbol} " + " ".join(f"{n}×{o}" for o, n in counts[where].items())
+            for symbol, counts in metals.items()
+        )
+        for where in ("near", "far")
+    )
 
 
 def ordering_note(host: str, wanted: Delithiation, number: int, classes: list[int]) -> str:

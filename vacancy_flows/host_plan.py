@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,15 +40,6 @@ class StrainPoint(BaseModel):
         return gradient
 
 
-class Region(BaseModel):
-    """Sites within a distance (Å) of the nearest plane of a boundary."""
-
-    model_config = ConfigDict(frozen=True)
-
-    within: float
-    boundary: Literal[1, 2, "both"] = "both"
-
-
 class HostPlan(BaseModel):
     """Everything that is to be done to one host, resolved: no file is read later.
 
@@ -58,8 +49,8 @@ class HostPlan(BaseModel):
         Built, symmetrised and labelled; with ``magmom`` where the engine uses moments.
     reference_uids
         ``O2``, ``Li``, ``Li2O`` → uid; empty with a user's mu_O.
-    labels, region
-        Sites that become vacant; all O where both are None.
+    labels
+        Sites that become vacant; all O where None.
     free
         Labels of the atoms that move where the cell is fixed; all where None.
     magnetic_starts
@@ -73,7 +64,6 @@ class HostPlan(BaseModel):
     delithiate: Delithiation | None = None
     strains: list[StrainPoint] = Field(default_factory=lambda: [StrainPoint()])
     labels: list[str] | None = None
-    region: Region | None = None
     free: list[str] | None = None
     relax: Relax = Relax()
     magnetic_starts: int = 1

@@ -119,6 +119,8 @@ def _described(campaign: Campaign, host: Host, block: Described, key: str) -> St
     try:
         if asked not in _BUILT:
             _BUILT[asked] = described_cell(block, read_bulk)
+    except InputError:  # of the bulk, by its own name
+        raise
     except ValueError as error:
         raise InputError(str(error), file=campaign.path, key=f"{key}.structure") from None
     return deepcopy(_BUILT[asked])

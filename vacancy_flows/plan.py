@@ -27,7 +27,6 @@ from vacancy_flows.structures import (
     remove_labels,
     select_classes,
 )
-from vacancy_flows.structures.boundaries import region_labels
 from vacancy_flows.structures.delithiation_mc import delithiate
 from vacancy_flows.structures.neel import MAGNETIC
 from vacancy_flows.structures.reduction import electron_starts
@@ -328,7 +327,7 @@ def vacancy_calculation(
 def _vacancies(plan: HostPlan, pristine: Record) -> list[Calculation]:
     classes = site_classes_of(pristine)
     structure = _with_found_moments(pristine)
-    classes = chosen_classes(plan, structure, classes)
+    classes = chosen_classes(plan, classes)
     labels = structure.site_properties["label"]
     charges = dict(zip(labels, pristine.result.charges or (), strict=False))
     return [
@@ -337,24 +336,9 @@ def _vacancies(plan: HostPlan, pristine: Record) -> list[Calculation]:
     ]
 
 
-def chosen_classes(
-    plan: HostPlan, structure: Structure, classes: list[SiteClass]
-) -> list[SiteClass]:
-    """Return the classes of sites that become vacant: all, of some labels, or of a region.
-
-    Parameters
-    ----------
-    plan
-        Of the host.
-    structure
-        Pristine cell, labelled.
-    classes
-        Of all its oxygen sites.
-    """
-    labels = plan.labels
-    if plan.region is not None:
-        labels = region_labels(structure, plan.region.within, plan.region.boundary, "O")
-    return classes if labels is None else select_classes(classes, labels)
+def chosen_classes(plan: HostPlan, classes: list[SiteClass]) -> list[SiteClass]:
+    """Return the classes of sites that become vacant: all, or those of the plan's labels."""
+    return classes if plan.labels is None else select_classes(classes, plan.labels)
 
 
 def _initial_moments(structure: Structure) -> dict[str, Any]:

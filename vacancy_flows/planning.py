@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import Campaign, Host
+from vacancy_flows.campaign import Campaign
 from vacancy_flows.engines import REFERENCE_KINDS, Engine
 from vacancy_flows.errors import InputError
-from vacancy_flows.host_plan import Region
 from vacancy_flows.hosts import build_host, with_moments
 from vacancy_flows.identity import root_uid, uid
 from vacancy_flows.plan import (
@@ -29,7 +28,7 @@ from vacancy_flows.structures import (
     select_classes,
     site_classes,
 )
-from vacancy_flows.structures.boundaries import free_labels
+from vacancy_flows.structures.boundaries import free_labels, region_labels
 
 REFERENCE_FMAX, REFERENCE_STEPS = 0.01, 500
 
@@ -84,9 +83,7 @@ def plan_hosts(campaign: Campaign, engine: Engine) -> list[HostPlan]:
             root = with_moments(campaign, root)
         elif campaign.magnetism.moments or campaign.magnetism.order != "fm":
             with_moments(campaign, root)  # checked all the same; this engine ignores it
-        labels = campaign.sites_of(host).labels
-        key = f"hosts.{index}.sites.labels" if host.sites else "sites.labels"
-        _check_labels(campaign, root, labels, key)
+        labels = _site_labels(campaign, root, index)
         plan = HostPlan(
             campaign=campaign.name,
             host=host.name,
@@ -95,8 +92,7 @@ def plan_hosts(campaign: Campaign, engine: Engine) -> list[HostPlan]:
             delithiate=host.delithiate,
             strains=[StrainPoint(mode=m, value=v) for m, v in campaign.strains_of(host)],
             labels=labels,
-            region=_region(campaign, host),
-            free=_free_labels(campaign, root, host),
+            free=_free_labels(campaign, root, index),
             relax=campaign.relax_of(host),
             magnetic_starts=campaign.magnetism.magnetic_starts,
             fingerprint=engine.fingerprint(),
@@ -171,29 +167,38 @@ def expected_parents(plan: HostPlan, *, exact: bool = False) -> list[Calculation
 def expected_classes(plan: HostPlan, cell: Structure) -> list[SiteClass]:
     """Return the classes of sites of an unrelaxed cell, those of the plan's labels only."""
     classes = site_classes(cell, moments=cell.site_properties.get("initial_magmom"))
-    return chosen_classes(plan, cell, classes)
+    return chosen_classes(plan, classes)
 
 
-def _region(campaign: Campaign, host: Host) -> Region | None:
+def _site_labels(campaign: Campaign, root: Structure, index: int) -> list[str] | None:
+    """Return the labels of the sites that become vacant, chosen once; None for all.
+
+    Near a boundary they are those of the built cell, so that they are the same in all that
+    is made of it and known before anything is relaxed.
+    """
+    host = campaign.hosts[index]
     sites = campaign.sites_of(host)
-    if sites.within is None:
-        return None
-    return Region(within=sites.within, boundary=sites.boundary)
-
-
-def _free_labels(campaign: Campaign, root: Structure, host: Host) -> list[str] | None:
-    """Return the labels of atoms near a boundary, chosen once, on the built cell."""
-    within = campaign.relax_of(host).free_within
-    return None if within is None else free_labels(root, within)
-
-
-def _check_labels(campaign: Campaign, root: Structure, labels: list[str] | None, key: str) -> None:
-    if labels is None:
-        return
+    key = f"hosts.{index}.sites" if host.sites else "sites"
     try:
-        select_classes(site_classes(root), labels)
+        if sites.within is not None:
+            return region_labels(root, sites.within, sites.boundary, "O")
+        if sites.labels is not None:
+            select_classes(site_classes(root), sites.labels)
     except ValueError as error:
-        raise InputError(str(error), file=campaign.path, key=key) from None
+        part = "labels" if sites.within is None else "within"
+        raise InputError(str(error), file=campaign.path, key=f"{key}.{part}") from None
+    return sites.labels
+
+
+def _free_labels(campaign: Campaign, root: Structure, index: int) -> list[str] | None:
+    """Return the labels of atoms near a boundary, chosen once, on the built cell."""
+    host = campaign.hosts[index]
+    within = campaign.relax_of(host).free_within
+    try:
+        return None if within is None else free_labels(root, within)
+    except ValueError as error:
+        key = f"hosts.{index}.relax" if host.relax else "relax"
+        raise InputError(str(error), file=campaign.path, key=f"{key}.free_within") from None
 
 
 def _check_different(campaign: Campaign, index: int, plan: HostPlan, seen: dict[str, str]) -> None:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vacancy_flows.errors import nearest
 from vacancy_flows.structures.boundaries import PRESETS
+from vacancy_flows.structures.names import short
 
-Triple = Annotated[list[int], Field(min_length=3, max_length=3)]
+
+def _three(value: Any) -> list[int]:
+    whole = isinstance(value, list) and all(type(number) is int for number in value)
+    if not whole or len(value) != 3:
+        raise ValueError(f"give three integers, not {short(value)}")
+    return list(value)
+
+
+Triple = Annotated[list[int], BeforeValidator(_three)]
 
 
 class _Block(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Structure
 
-from vacancy_flows.structures.boundaries.match import Limits, ingrained_orientation
+from vacancy_flows.structures.boundaries.match import Limits, Match, ingrained_orientation
 from vacancy_flows.structures.boundaries.matches import find_matches
 from vacancy_flows.structures.boundaries.search import bicrystals
 from vacancy_flows.structures.boundaries.sites import plane_distances
@@ -83,6 +83,8 @@ def _tilts(bulk: Structure, thickness: float, depth: int, keep: int) -> list[Str
     matches = find_matches(
         bulk, orientation, Limits(width=16.0, strain=0.01), thickness=thickness, depth=depth
     )
+    if depth == 2:
+        _check_metals(matches[0], thickness)
     cells = bicrystals(bulk, matches[0], keep, rank="electrostatics")
     for cell in cells:
         cell.properties["boundary"]["matches"] = [str(match) for match in matches]
@@ -90,14 +92,33 @@ def _tilts(bulk: Structure, thickness: float, depth: int, keep: int) -> list[Str
     return cells
 
 
+def _check_metals(match: Match, thickness: float) -> None:
+    """Refuse grains whose metal sites Ni, Co and Mn cannot share equally."""
+
+    def metals(height: float) -> int:
+        sides = (match.top, match.bottom)
+        planes = [max(1, round(height / side.spacing)) for side in sides]
+        repeats = [side.repeats for side in sides]
+        return match.repeats * int(np.dot(planes, repeats))
+
+    if metals(thickness) % 3 == 0:
+        return
+    lowest = max(match.top.spacing, match.bottom.spacing)
+    able = [h for h in np.arange(lowest, thickness + 10, 0.1) if metals(float(h)) % 3 == 0]
+    near = sorted({round(float(h), 1) for h in able}, key=lambda h: (abs(h - thickness), h))[:1]
+    near += sorted(
+        (round(float(h), 1) for h in able if (h - thickness) * (near[0] - thickness) < 0),
+        key=lambda h: abs(h - thickness),
+    )[:1]
+    raise ValueError(
+        f"thickness = {thickness:g} Å gives {metals(thickness)} metal sites, which Ni, Co and Mn "
+        f"cannot share equally; the nearest that can: {' and '.join(f'{h:g}' for h in near)} Å."
+    )
+
+
 def _decorated(cell: Structure) -> Structure:
     """Ni, Co and Mn in equal numbers on the metal sites, by electrostatics."""
     metals = [i for i, site in enumerate(cell) if site.specie.symbol == "Co"]
-    if len(metals) % 3:
-        raise ValueError(
-            f"The cell has {len(metals)} metal sites, which Ni, Co and Mn cannot share equally: "
-            "choose another thickness."
-        )
     placed = arrange(cell, metals, dict.fromkeys(("Ni", "Co", "Mn"), len(metals) // 3))
     result = sorted_by_element(placed.structure)
     result.properties["boundary"]["decoration"] = {
@@ -105,7 +126,7 @@ def _decorated(cell: Structure) -> Structure:
         "energy": round(placed.energy, 6),
         "runs_agreeing": list(placed.agreeing),
         "proved": False,
-        "note": "puts Ni2+ on metal sites of too few O, see metals; tilt_109_ordered does not",
+        "note": "puts Ni2+ on metal sites of too few O, which tilt_109_ordered does not",
     }
     return result
 

@@ -14,8 +14,8 @@ from vacancy_flows import engines
 from vacancy_flows.analysis import mu_o_from_li2o, mu_o_from_o2
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import ENGINES, REFERENCE_KINDS, Engine, get_engine
-from vacancy_flows.engines.ase_relax import stress_limit
 from vacancy_flows.engines.chgnet import calculator
+from vacancy_flows.engines.minimise import stress_limit
 from vacancy_flows.errors import EngineError
 
 

@@ -7,7 +7,6 @@ preconditioned LBFGS, and the calculator lives once per process (see the subclas
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,30 +15,17 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
-from ase.filters import FrechetCellFilter
-from ase.optimize import LBFGS
-from ase.optimize.precon import Exp, PreconLBFGS
 from atomate2.ase.jobs import AseRelaxMaker
 from jobflow import job
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from vacancy_flows.engines.minimise import minimise, stress_limit
 from vacancy_flows.errors import EngineError
 from vacancy_flows.schemas import Result, largest_force
 from vacancy_flows.structures import with_geometry
 
-logger = logging.getLogger(__name__)
-
-# Optimizers stop at the forces they see; the stored ones come from the last call with
-# stress, which differs in the last digits of single precision. 1 % keeps both below fmax.
-_MARGIN = 0.99
-# Largest stress component left in a free cell, per fmax: 0.01 eV/Å leaves 2e-4 eV/Å³
-# (0.03 GPa), 0.03 % of strain in an oxide of 100 GPa, 3 meV in E_f at a dipole trace of 10 eV.
-_STRESS_PER_FORCE = 0.02
-# However loose fmax is, eV/Å³: 0.08 GPa, 0.08 % of strain and 8 meV in E_f of the same oxide.
-_STRESS_CAP = 5e-4
 _ROUNDS = 4  # a cell filter measures from the cell it starts at: start again from the end
-_SMALL = 4  # atoms; below, a preconditioner built on neighbours has nothing to work with
 
 
 @dataclass
@@ -142,80 +128,6 @@ class AseEngineRelaxMaker(AseRelaxMaker):
             n_steps=n_steps,
             provenance=self.provenance(),
         )
-
-
-def stress_limit(fmax: float) -> float:
-    """Return the largest stress component a free cell may keep, eV/Å³.
-
-    Parameters
-    ----------
-    fmax
-        Largest force norm at convergence, eV/Å.
-
-    Returns
-    -------
-    float
-        0.02 of the number of ``fmax``, 5e-4 (0.08 GPa) at most.
-    """
-    return min(_STRESS_PER_FORCE * fmax, _STRESS_CAP)
-
-
-def minimise(atoms: Atoms, fmax: float, steps: int, *, free_cell: bool) -> int:
-    """Relax ``atoms`` in place and return the number of ionic steps.
-
-    Preconditioned LBFGS with the exponential preconditioner (Packwood et al., J. Chem.
-    Phys. 144, 164109 (2016)); plain LBFGS takes over where its line search gives up near
-    convergence, as it does with single-precision forces, and for molecules.
-
-    Parameters
-    ----------
-    atoms
-        With a calculator attached.
-    fmax
-        Largest force norm at convergence, eV/Å; the optimizers aim 1 % below.
-    steps
-        At most.
-    free_cell
-        Whether the cell relaxes too, until no stress exceeds `stress_limit`.
-    """
-    fmax, smax = _MARGIN * fmax, _MARGIN * stress_limit(fmax)
-    taken = 0
-    if len(atoms) > _SMALL:
-        target = FrechetCellFilter(atoms) if free_cell else atoms
-        optimizer = PreconLBFGS(target, precon=Exp(A=3.0), logfile=None)
-        if _drive(optimizer, atoms, fmax=fmax, smax=smax, steps=steps):
-            return int(optimizer.get_number_of_steps())
-        taken = int(optimizer.get_number_of_steps())
-    if taken < steps:
-        # A cell filter measures strain from its birth: a new one for a new optimizer.
-        plain = LBFGS(FrechetCellFilter(atoms) if free_cell else atoms, logfile=None)
-        # The filter's force on the cell is V σ / N; its rows must stay below the limit on σ.
-        limit = min(fmax, smax * atoms.get_volume() / len(atoms)) if free_cell else fmax
-        _drive(plain, atoms, fmax=limit, steps=steps - taken)
-        taken += int(plain.get_number_of_steps())
-    return taken
-
-
-def _drive(optimizer: Any, atoms: Atoms, **run: Any) -> bool:
-    """Run an optimizer; where it breaks down, leave ``atoms`` at the last sound step.
-
-    Single-precision forces can make two steps equal, and both optimizers then divide by
-    zero: a warning and positions that are no numbers, unless it is made an error.
-    """
-    sound = [atoms.positions.copy(), atoms.cell.array.copy()]
-
-    def keep() -> None:
-        sound[:] = [atoms.positions.copy(), atoms.cell.array.copy()]
-
-    optimizer.attach(keep, interval=1)
-    try:
-        with np.errstate(divide="raise", invalid="raise"):
-            return bool(optimizer.run(**run))
-    except (ArithmeticError, RuntimeError, ValueError, np.linalg.LinAlgError) as error:
-        logger.debug("%s gave up: %s", type(optimizer).__name__, error)
-        atoms.set_cell(sound[1], scale_atoms=False)
-        atoms.positions[:] = sound[0]
-        return False
 
 
 def free_mask(structure: Structure) -> np.ndarray | None:
