@@ -3,7 +3,6 @@
 import csv
 import json
 import shlex
-import time
 
 import numpy as np
 import pytest
@@ -39,17 +38,11 @@ def table(directory):
 @pytest.fixture(scope="module")
 def built(example, engine, tmp_path_factory):
     directory = tmp_path_factory.mktemp("build") / "new" / "folder"
-    began = time.perf_counter()
-    summary = build_campaign(example, engine, directory)
-    return directory, summary, time.perf_counter() - began
-
-
-def test_example_builds_in_seconds(built):
-    assert built[2] < 10  # 1.2 s alone on one core
+    return directory, build_campaign(example, engine, directory)
 
 
 def test_every_structure_reads_back_as_cif_and_poscar(built):
-    directory, summary, _ = built
+    directory, summary = built
     cifs = sorted(directory.rglob("*.cif"))
     assert len(cifs) == summary.n_structures == len(list(directory.rglob("*.poscar")))
     for path in cifs[::7]:
@@ -77,7 +70,7 @@ def test_files_hold_what_their_names_say(built, example, engine):
 
 
 def test_all_candidates_are_written_with_their_removed_sites(built):
-    directory, summary, _ = built
+    directory, summary = built
     folders = sorted(path.name for path in (directory / "Li1.5MnO3").iterdir() if path.is_dir())
     assert folders == [f"ordering-{number:02d}" for number in range(11)]
     rows = [row for row in table(directory) if row["host"] == "Li1.5MnO3"]
@@ -90,7 +83,7 @@ def test_all_candidates_are_written_with_their_removed_sites(built):
 
 
 def test_table_has_the_columns_and_points_at_its_files(built):
-    directory, _, _ = built
+    directory, _ = built
     rows = table(directory)
     assert tuple(rows[0]) == COLUMNS
     assert len({row["uid"] for row in rows}) == len(rows)
