@@ -39,7 +39,8 @@ def handlers() -> list[Any]:
 def logged(path: Path) -> Iterator[None]:
     """Send what custodian says of faults it mends, and emmet of files, into a file.
 
-    The record tells of them; what cannot be mended is raised."""
+    The record tells of them; what cannot be mended is raised.
+    """
     target = logging.FileHandler(path, encoding="utf-8")
     target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     loggers = [logging.getLogger(name) for name in _LOGGERS]

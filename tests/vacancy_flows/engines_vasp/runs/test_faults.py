@@ -117,7 +117,7 @@ def test_electrons_that_never_converge_are_a_marked_result(relax, standin, vacan
     result = relax(vacancy12).output
     assert result.converged is False
     assert "electrons not converged in 200 steps" in result.reason
-    assert "custodian gave up (NonConvergingErrorHandler knows no remedy)" in result.reason
+    assert "; custodian gave up (" in result.reason  # why: what a monitor saw, as it happened
     assert result.charges is None
     assert result.provenance["bader"] == "no static: the relaxation did not converge"
     assert len({run["directory"] for run in standin.runs()}) == 1
