@@ -92,6 +92,8 @@ def test_an_element_without_a_potcar_is_named_with_one():
     [
         ({"ENCUTT": 500}, r"ENCUTT is no INCAR tag: did you mean 'ENCUT'\?"),
         ({"NONSENSE_TAG": 1}, "NONSENSE_TAG is no INCAR tag"),
+        ({"EDIFF": -1e-5}, "EDIFF is -1e-05: it is above 0"),
+        ({"NELM": 0}, "NELM is 0: it is above 0"),
         ({"LASPH": ".TRUE."}, "LASPH takes true or false, not '.TRUE.'"),
         ({"LASPH": 1}, "LASPH takes true or false, not 1"),
         ({"NELM": 100.5}, "NELM takes a whole number, not 100.5"),

@@ -12,7 +12,8 @@ from typing import Any
 from custodian.custodian import CustodianError, NonRecoverableError
 
 LOG = "custodian.log"
-_LOGGERS = ("custodian", "VaspErrorHandler", "VasprunXMLValidator")  # of its package, and its own
+# Of its package, of its own classes, and of what reads bands that nobody asked for.
+_LOGGERS = ("custodian", "VaspErrorHandler", "VasprunXMLValidator", "emmet")
 # Handlers of atomate2 that choose smearing and k-points themselves: ours are one choice for all
 # cells of an E_f.
 _NOT_OURS = {"LargeSigmaHandler", "IncorrectSmearingHandler", "KspacingMetalHandler"}
@@ -36,7 +37,10 @@ def handlers() -> list[Any]:
 
 @contextmanager
 def logged(path: Path) -> Iterator[None]:
-    """Send what custodian says of faults it mends into a file: the record tells of them."""
+    """Send what custodian says of faults it mends, and emmet of files, into a file.
+
+    The record tells of them; what cannot be mended is raised.
+    """
     target = logging.FileHandler(path, encoding="utf-8")
     target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     loggers = [logging.getLogger(name) for name in _LOGGERS]

@@ -108,6 +108,8 @@ NO_ENERGY = EFFORT | _tags(
 )
 """Tags that leave a converged energy as it is: no part of a fingerprint."""
 
+_POSITIVE = _tags("EDIFF NELM NELMIN POTIM TIME KPAR NCORE NPAR NSIM")
+
 _TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,), "list": (list, tuple)}
 )
@@ -170,6 +172,8 @@ def _checked(tag: str, value: Any) -> Any:
     allowed = _VALUES.get(tag) or record.get("values")
     if allowed:
         return _one_of(tag, value, allowed)
+    if tag in _POSITIVE and value <= 0:
+        raise ValueError(f"{tag} is {value!r}: it is above 0")
     if kinds == ["float"]:
         return float(value)
     return list(value) if isinstance(value, tuple) else value

@@ -109,7 +109,8 @@ class VaspRunMaker(base.BaseVaspMaker):
         }
         start.save()
         kwargs = {**_DOCUMENT, **self.task_document_kwargs}
-        document = base.get_vasp_task_document(Path.cwd(), **kwargs)
+        with logged(Path(LOG).absolute()):
+            document = base.get_vasp_task_document(Path.cwd(), **kwargs)
         document.task_label = self.name
         outcar = document.calcs_reversed[0].output.outcar or {}
         if outcar.get("is_stopped") and not finished.converged:

@@ -79,7 +79,8 @@ def test_what_was_mended_is_told_in_its_folder_alone(
     assert done.output.converged
     assert kept in (done.folder("vacancy") / "custodian.log").read_text()
     assert "Traceback" not in capfd.readouterr().err
-    assert [r.name for r in caplog.records if "custodian" in r.pathname] == []
+    places = "custodian", "emmet"
+    assert [r.name for r in caplog.records if any(p in r.pathname for p in places)] == []
 
 
 def test_a_crash_that_stays_names_the_folder(relax, standin, vacancy12, tmp_path):
@@ -116,7 +117,7 @@ def test_electrons_that_never_converge_are_a_marked_result(relax, standin, vacan
     result = relax(vacancy12).output
     assert result.converged is False
     assert "electrons not converged in 200 steps" in result.reason
-    assert "custodian gave up (NonConvergingErrorHandler knows no remedy)" in result.reason
+    assert "; custodian gave up (" in result.reason  # why: what a monitor saw, as it happened
     assert result.charges is None
     assert result.provenance["bader"] == "no static: the relaxation did not converge"
     assert len({run["directory"] for run in standin.runs()}) == 1
