@@ -24,7 +24,8 @@ from pydantic import (
 )
 
 from vacancy_flows.analysis import LI2O_FORMATION_ENTHALPY, OxygenReference, oxygen_shift
-from vacancy_flows.engines import POTENTIALS, get_engine
+from vacancy_flows.engines import POTENTIALS, default_prerelax, get_engine
+from vacancy_flows.errors import InputError
 from vacancy_flows.structure_blocks import Described, described
 from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
 
@@ -160,14 +161,15 @@ class Relax(_Block):
     """Convergence of every relaxation, and whether a vacancy's cell moves.
 
     ``free_within`` (Å): at boundaries, what lies farther from every plane stays in its place
-    wherever the cell is fixed.
+    wherever the cell is fixed. ``prerelax``: the potential that relaxes every cell first; where it
+    is left out the engine's own choice, which ``none`` declines.
     """
 
     fmax: float = Field(default=0.01, gt=0, le=1)
     max_steps: int = Field(default=500, ge=1, le=100_000)
     cell: Literal["fixed", "free"] = "fixed"
     free_within: float | None = Field(default=None, gt=0, le=100)
-    prerelax: Literal["chgnet", "chgnet-r2scan"] | None = None
+    prerelax: Literal["chgnet", "chgnet-r2scan", "none"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -304,7 +306,11 @@ class Campaign(_Block):
                     f"relax.prerelax: the engine {self.engine!r} needs no {wanted} before it: "
                     "leave it out"
                 )
-            get_engine(str(wanted)).check()
+            try:
+                get_engine(str(wanted)).check()
+            except InputError as error:
+                problem = f"relax.prerelax: {error.problem}, or decline it with prerelax: none"
+                raise ValueError(problem) from None
         return self
 
     @property
@@ -315,7 +321,9 @@ class Campaign(_Block):
     def relax_of(self, host: Host) -> Relax:
         """Return the relaxation settings of a host: its own keys over the common ones."""
         own = host.relax.model_dump(exclude_unset=True) if host.relax else {}
-        return self.relax.model_copy(update=own)
+        relax = self.relax.model_copy(update=own)
+        wanted = relax.prerelax or default_prerelax(self.engine)
+        return relax.model_copy(update={"prerelax": None if wanted == "none" else wanted})
 
     def sites_of(self, host: Host) -> Sites:
         """Return the site selection of a host."""

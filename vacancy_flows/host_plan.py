@@ -82,8 +82,9 @@ class HostPlan(BaseModel):
         """Return a calculation of this host with its uid."""
         relax = {"cell": cell, "fmax": self.relax.fmax, "max_steps": self.relax.max_steps}
         operation = {**operation, "relax": relax}
+        structure = structure.copy()
+        structure.properties["host_atoms"] = len(self.root)  # for policies of pairs, see gpaw
         if self.free is not None:
-            structure = structure.copy()
             if cell == "fixed":
                 moving, labels = set(self.free), structure.site_properties["label"]
                 operation["free"] = sorted(moving.intersection(labels))

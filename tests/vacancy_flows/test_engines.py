@@ -254,7 +254,7 @@ def test_an_engine_is_one_entry_of_the_registry(monkeypatch):
 
 
 def test_the_first_engine_is_the_default():
-    assert ENGINES == ("chgnet", "chgnet-r2scan", "vasp")
+    assert ENGINES == ("chgnet", "chgnet-r2scan", "gpaw", "vasp")
     assert get_engine() == get_engine("chgnet")
 
 

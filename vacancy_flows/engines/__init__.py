@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from vacancy_flows.engines.base import REFERENCE_KINDS, Engine, ReferenceCell, ReferenceKind
+from vacancy_flows.engines.gpaw import GpawSettings
 from vacancy_flows.engines.vasp import VaspSettings
 from vacancy_flows.errors import InputError, nearest
 
@@ -18,6 +19,7 @@ __all__ = [
     "Engine",
     "ReferenceCell",
     "ReferenceKind",
+    "default_prerelax",
     "get_engine",
     "settings_model",
 ]
@@ -35,11 +37,18 @@ class _Entry(NamedTuple):
     settings: type[BaseModel]
     place: str  # module:class, imported when the engine is used
     potential: bool = True  # relaxes in seconds, takes no moments: may go before DFT
+    prerelax: str | None = None  # the potential that goes before it where nothing is said
 
 
 _REGISTRY = {
     "chgnet": _Entry(ChgnetSettings, "vacancy_flows.engines.chgnet:ChgnetEngine"),
     "chgnet-r2scan": _Entry(ChgnetSettings, "vacancy_flows.engines.chgnet:ChgnetEngine"),
+    "gpaw": _Entry(
+        GpawSettings,
+        "vacancy_flows.engines.gpaw.engine:GpawEngine",
+        potential=False,
+        prerelax="chgnet",
+    ),
     "vasp": _Entry(VaspSettings, "vacancy_flows.engines.vasp.engine:VaspEngine", potential=False),
 }
 
@@ -47,6 +56,11 @@ ENGINES = tuple(_REGISTRY)
 """Engines a campaign file may name, the default of the Makers first."""
 POTENTIALS = tuple(name for name, entry in _REGISTRY.items() if entry.potential)
 """Those that may relax a cell before another engine does."""
+
+
+def default_prerelax(name: str) -> str | None:
+    """Return the potential that relaxes cells before an engine where a campaign says nothing."""
+    return _REGISTRY[name].prerelax if name in _REGISTRY else None
 
 
 def settings_model(name: str) -> type[BaseModel]:

@@ -62,7 +62,7 @@ class AseEngineRelaxMaker(AseRelaxMaker):
         structure
             With ``selective_dynamics`` where only some atoms may move.
         prev_dir
-            Not used: the calculators behind this Maker leave no files.
+            Not used here: only an engine that leaves files goes on from them.
 
         Returns
         -------
@@ -108,8 +108,7 @@ class AseEngineRelaxMaker(AseRelaxMaker):
         return bool(np.abs(stress).max() <= stress_limit(self.fmax))
 
     def _result(self, structure: Structure, atoms: Atoms, n_steps: int) -> Result:
-        # Stress first: it is the call that computes everything.
-        stress = np.asarray(atoms.get_stress(voigt=False, apply_constraint=False), dtype=float)
+        stress = self._stress(atoms)  # first: it is the call that computes everything
         energy = float(atoms.get_potential_energy())
         forces = np.asarray(atoms.get_forces(apply_constraint=False), dtype=float)
         if not (np.isfinite(energy) and np.isfinite(forces).all()):
@@ -120,7 +119,7 @@ class AseEngineRelaxMaker(AseRelaxMaker):
             structure=with_geometry(structure, atoms.cell.array, positions),
             energy=energy,
             forces=forces.tolist(),
-            stress=stress.tolist(),
+            stress=stress,
             moments=_moments(atoms),
             max_force=largest_force(forces, free_mask(structure)),
             converged=converged,
@@ -128,6 +127,12 @@ class AseEngineRelaxMaker(AseRelaxMaker):
             n_steps=n_steps,
             provenance=self.provenance(),
         )
+
+    def _stress(self, atoms: Atoms) -> list[list[float]] | None:
+        """Return the stress at a fixed energy cutoff, or None where it is not known."""
+        stress = atoms.get_stress(voigt=False, apply_constraint=False)
+        found: list[list[float]] = np.asarray(stress, dtype=float).tolist()
+        return found
 
 
 def free_mask(structure: Structure) -> np.ndarray | None:

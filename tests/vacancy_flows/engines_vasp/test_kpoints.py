@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from vacancy_flows.engines.vasp.kpoints import LIU_2022_DENSITY, KPoints, mesh
+from vacancy_flows.engines.kpoints import LIU_2022_DENSITY, KPoints, mesh
 from vacancy_flows.structures import conventional_axes, deform, deformation_gradient
 
 PAPER_A = KPoints(density=LIU_2022_DENSITY)

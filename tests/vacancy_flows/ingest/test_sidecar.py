@@ -10,8 +10,8 @@ import pytest
 from atomate2.vasp.files import write_vasp_input_set
 from pymatgen.core import SETTINGS as SETTINGS_OF_PYMATGEN
 
+from vacancy_flows.engines.kpoints import mesh
 from vacancy_flows.engines.vasp import VaspSettings, fingerprint
-from vacancy_flows.engines.vasp.kpoints import mesh
 from vacancy_flows.engines.vasp.reading import read_run
 from vacancy_flows.engines.vasp.sets import VacancyRelaxSetGenerator
 from vacancy_flows.ingest import SIDECAR, Sidecar

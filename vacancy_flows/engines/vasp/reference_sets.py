@@ -9,7 +9,7 @@ import numpy as np
 from pymatgen.io.vasp.inputs import Kpoints
 
 from vacancy_flows.engines.base import ReferenceKind
-from vacancy_flows.engines.vasp.kpoints import KPoints, mesh
+from vacancy_flows.engines.kpoints import KPoints, mesh
 from vacancy_flows.engines.vasp.sets import VacancyRelaxSetGenerator, gamma
 from vacancy_flows.errors import InputError
 

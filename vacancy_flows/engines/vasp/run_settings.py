@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vacancy_flows.engines.vasp.kpoints import KPoints, mesh
+from vacancy_flows.engines.kpoints import KPoints, mesh
 
 
 class RunSettings(BaseModel):

@@ -15,8 +15,8 @@ from atomate2.vasp.sets.base import VaspInputGenerator
 from pymatgen.core import Element
 from pymatgen.io.vasp.inputs import Kpoints
 
+from vacancy_flows.engines.kpoints import mesh
 from vacancy_flows.engines.vasp.incar import BASE_INCAR
-from vacancy_flows.engines.vasp.kpoints import mesh
 from vacancy_flows.engines.vasp.settings import VaspSettings
 from vacancy_flows.errors import InputError
 from vacancy_flows.schemas import MESH_LATTICE

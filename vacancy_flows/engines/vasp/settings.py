@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,14 +10,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pymatgen.core import Element
 
+from vacancy_flows.engines.hubbard import HubbardU
+from vacancy_flows.engines.kpoints import LIU_2022_DENSITY, KPoints
 from vacancy_flows.engines.vasp.incar import BASE_INCAR, NO_ENERGY, check_incar
-from vacancy_flows.engines.vasp.kpoints import LIU_2022_DENSITY, KPoints
 from vacancy_flows.errors import InputError
 
 INPUTS_VERSION = 1
 """Of the input sets; counted up when a default changes what an energy is."""
-
-_MAX_U = 15.0  # eV; anything above is a mistake
 
 LIU_2022: Mapping[str, Any] = MappingProxyType(
     {
@@ -91,7 +89,7 @@ class VaspSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
     preset: Literal["liu2022", "boundary"] = "liu2022"
-    u: dict[str, float] = Field(default_factory=dict)
+    u: HubbardU = Field(default_factory=dict)
     # defaults of the fields are never used: `_fill` puts the preset's in
     encut: float = Field(default=520.0, gt=0, le=5000)
     kpoints: KPoints = KPoints(density=LIU_2022_DENSITY)
@@ -113,17 +111,6 @@ class VaspSettings(BaseModel):
         if isinstance(filled["potcars"], dict):
             filled["potcars"] = {**defaults["potcars"], **filled["potcars"]}
         return filled
-
-    @field_validator("u", mode="plain")
-    @classmethod
-    def _check_u(cls, value: Any) -> dict[str, float]:
-        if value == "off":
-            return {}
-        if not isinstance(value, dict):
-            raise ValueError(f"give eV per element, such as {{Mn: 4.2}}, or off; not {value!r}")  # noqa: TRY004
-        for element, number in value.items():
-            _check_u_of(element, number)
-        return {element: float(value[element]) for element in sorted(value) if value[element]}
 
     @field_validator("potcars")
     @classmethod
@@ -163,21 +150,6 @@ class VaspSettings(BaseModel):
                 key="settings.potcars",
             )
         return self.potcars[element]
-
-
-def _check_u_of(element: Any, number: Any) -> None:
-    """Raise ValueError for a U that cannot be."""
-    if element not in Element.__members__:
-        raise ValueError(f"{element!r} is no element")
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ValueError(f"U of {element} is a number of eV, not {number!r}")  # noqa: TRY004
-    if not math.isfinite(number) or not 0 <= number <= _MAX_U:
-        raise ValueError(f"U of {element} is {number} eV: it lies between 0 and {_MAX_U:g} eV")
-    kind = Element(element)
-    if not (kind.is_transition_metal or kind.is_lanthanoid or kind.is_actinoid):
-        raise ValueError(
-            f"U of {element}: U is for d and f shells, and the references O2, Li and Li2O have none"
-        )
 
 
 def _suggestion(element: str) -> str:

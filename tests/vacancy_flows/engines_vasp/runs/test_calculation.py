@@ -8,7 +8,7 @@ from jobflow.managers.fireworks import flow_to_workflow
 from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import get_engine
-from vacancy_flows.engines.vasp.kpoints import mesh
+from vacancy_flows.engines.kpoints import mesh
 from vacancy_flows.engines.vasp.run_settings import gamma_mesh
 from vacancy_flows.errors import InputError
 from vacancy_flows.flows import CalculationMaker
@@ -117,7 +117,11 @@ def test_engines_that_take_no_moments_know_nothing_of_it(spec, caplog):
         ("magnetism: {magnetic_starts: 0}", "vasp", "magnetism.magnetic_starts: .* greater"),
         ("magnetism: {magnetic_starts: 11}", "vasp", "magnetism.magnetic_starts: .* less"),
         ("relax: {magnetic_starts: 3}", "vasp", "it stands in the block magnetism"),
-        ("relax: {prerelax: gpaw}", "vasp", "relax.prerelax: .*'chgnet' or 'chgnet-r2scan'"),
+        (
+            "relax: {prerelax: gpaw}",
+            "vasp",
+            "relax.prerelax: .*'chgnet-r2scan' or 'none'",
+        ),
         ("relax: {prerelax: chgnet-r2scan}", "chgnet", "'chgnet' needs no chgnet-r2scan before"),
         ("settings: {encutt: 500}", "vasp", "did you mean 'encut'"),
     ],
