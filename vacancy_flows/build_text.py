@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import Delithiation
+from vacancy_flows.campaign_blocks import Delithiation
 from vacancy_flows.structures.boundaries.match import plane_name
 
 KINDS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from vacancy_flows.analysis import ReferenceMismatch, ReferenceUnavailable, chemical_potential
-from vacancy_flows.campaign import OxygenBlock
+from vacancy_flows.campaign_blocks import OxygenBlock
 from vacancy_flows.consistency import What, mismatches, settings_of
 from vacancy_flows.errors import InputError
 from vacancy_flows.schemas import Record

@@ -8,10 +8,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import Delithiation, Relax
-from vacancy_flows.identity import uid
+from vacancy_flows.campaign_blocks import Delithiation, Relax
+from vacancy_flows.identity import rounded, uid
 from vacancy_flows.schemas import Calculation
 from vacancy_flows.structures import conventional_axes, deformation_gradient
+
+_PRERELAX_FMAX = 0.05  # eV/Å; what is left is the other engine's error anyway
 
 
 class StrainPoint(BaseModel):
@@ -108,3 +110,17 @@ class HostPlan(BaseModel):
                 **description,
             }
         )
+
+    def prerelaxation(self) -> dict[str, Any]:
+        """Return the part of an operation that says which engine relaxes a cell before ours."""
+        engine = self.relax.prerelax
+        return {} if engine is None else {"prerelax": {"engine": engine, "fmax": _PRERELAX_FMAX}}
+
+
+def initial_moments_operation(structure: Structure) -> dict[str, Any]:
+    """Return the part of an operation that names initial moments (µB, by label), if any."""
+    moments = structure.site_properties.get("initial_magmom")
+    if not moments:
+        return {}
+    labels = structure.site_properties["label"]
+    return {"moments": dict(sorted(zip(labels, rounded(moments, 4), strict=True)))}

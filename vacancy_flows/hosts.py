@@ -11,7 +11,8 @@ from pathlib import Path
 from monty.io import zopen
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import Campaign, Host
+from vacancy_flows.campaign import Campaign
+from vacancy_flows.campaign_blocks import Host
 from vacancy_flows.described_cells import described_cell
 from vacancy_flows.errors import InputError, nearest
 from vacancy_flows.structure_blocks import Described

@@ -12,22 +12,15 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from vacancy_flows.host_plan import HostPlan, StrainPoint
+from vacancy_flows.host_plan import HostPlan, StrainPoint, initial_moments_operation
 from vacancy_flows.identity import rounded
+from vacancy_flows.orderings import orderings, rank, ranked
 from vacancy_flows.schemas import MESH_LATTICE, Calculation, Record
 from vacancy_flows.structures import (
-    Removal,
     SiteClass,
     deform,
-    distinct_removals,
-    electrostatic_energies,
-    lowest,
-    oxidation_states,
-    removal_count,
-    remove_labels,
     select_classes,
 )
-from vacancy_flows.structures.delithiation_mc import delithiate
 from vacancy_flows.structures.neel import MAGNETIC
 from vacancy_flows.structures.reduction import electron_starts
 from vacancy_flows.structures.vacant import with_vacancy
@@ -36,18 +29,13 @@ __all__ = [
     "HostPlan",
     "StrainPoint",
     "after",
-    "orderings",
     "pristine_calculation",
     "rank",
     "ranked",
-    "removals",
     "site_classes_of",
     "start",
     "vacancy_calculation",
 ]
-
-_TIE = 1e-6  # eV; orderings closer than this are kept together
-_PRERELAX_FMAX = 0.05  # eV/Å; what is left is the other engine's error anyway
 
 
 def start(plan: HostPlan) -> list[Calculation]:
@@ -61,8 +49,8 @@ def start(plan: HostPlan) -> list[Calculation]:
     """
     if plan.delithiate is not None and plan.delithiate.start == "built":
         return orderings(plan, plan.root_uid, plan.root)
-    moments = _initial_moments(plan.root)
-    operation = {**moments, **_prerelax(plan)}
+    moments = initial_moments_operation(plan.root)
+    operation = {**moments, **plan.prerelaxation()}
     return [plan.calculation("host", plan.root_uid, operation, plan.root, "free")]
 
 
@@ -107,139 +95,12 @@ def _own(plan: HostPlan, record: Record) -> Record:
     )
 
 
-def ranked(candidates: list[Record]) -> list[Record]:
-    """Return the converged candidates, the lowest energy first, with rank and energy.
-
-    Parameters
-    ----------
-    candidates
-        Finished candidates of one parent; those that did not converge are left out.
-
-    Returns
-    -------
-    list of Record
-        ``ordering`` counts from 0; ``ordering_energy`` is eV per cell above the lowest.
-    """
-    converged = [record for record in candidates if record.result.converged]
-    converged.sort(key=lambda r: (r.result.energy, r.calculation.operation["remove"]))
-    return [
-        _with_ordering(record, position, record.result.energy - converged[0].result.energy)
-        for position, record in enumerate(converged)
-    ]
-
-
-def rank(plan: HostPlan, candidates: list[Record]) -> list[Record]:
-    """Return the candidates kept: ``keep`` of `ranked`, more where energies tie.
-
-    Parameters
-    ----------
-    plan
-        Of the host.
-    candidates
-        Finished candidates of one parent.
-    """
-    if plan.delithiate is None:
-        raise ValueError(f"host {plan.host} is not delithiated: there is nothing to rank")
-    order = ranked(candidates)
-    keep = plan.delithiate.keep
-    if len(order) <= keep:
-        return order
-    last = order[keep - 1].calculation.ordering_energy or 0.0
-    return [r for r in order if (r.calculation.ordering_energy or 0.0) <= last + _TIE]
-
-
 def site_classes_of(record: Record) -> list[SiteClass]:
     """Return the classes of sites that were chosen when a pristine cell finished."""
     return [
         SiteClass(**{**entry, "members": tuple(entry["members"])})
         for entry in record.choice["classes"]
     ]
-
-
-def _with_ordering(record: Record, position: int, energy: float) -> Record:
-    update = {"ordering": position, "ordering_energy": energy}
-    return record.model_copy(update={"calculation": record.calculation.model_copy(update=update)})
-
-
-def orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calculation]:
-    """Orderings of the delithiated host: candidates for the engine, or hosts by electrostatics.
-
-    The distinct ways are those of the root's symmetry, which a relaxation keeps; energies
-    are those of ``structure``.
-
-    Parameters
-    ----------
-    plan
-        Of the host.
-    parent
-        uid of the built root or of the relaxed lithiated host.
-    structure
-        Geometry of that parent.
-    """
-    wanted = plan.delithiate
-    if wanted is None:
-        raise ValueError(f"host {plan.host} is not delithiated")
-    if searches_orderings(plan):
-        return _lowest_orderings(plan, parent, structure)
-    ways = removals(plan)
-    by_engine = wanted.rank == "engine"
-    count = wanted.candidates if by_engine else wanted.keep
-    energies: dict[tuple[str, ...], float] = {}
-    if not by_engine or len(ways) > count:
-        values = electrostatic_energies(structure, ways, oxidation_states(structure))
-        ways, energies = (
-            lowest(ways, values, count),
-            {way.labels: float(value) for way, value in zip(ways, values, strict=True)},
-        )
-    calculations = []
-    for position, way in enumerate(ways):
-        cell = remove_labels(structure, way.labels)
-        description: dict[str, Any] = {}
-        if not by_engine:
-            bottom = min(energies.values())
-            description = {
-                "ordering": position,
-                "ordering_energy": energies[way.labels] - bottom,
-            }
-        operation = {"remove": list(way.labels), **_initial_moments(cell), **_prerelax(plan)}
-        kind = "candidate" if by_engine else "host"
-        calculations.append(
-            plan.calculation(kind, parent, operation, cell, wanted.cell, **description)
-        )
-    return calculations
-
-
-def searches_orderings(plan: HostPlan) -> bool:
-    """Whether a host has too many orderings to list, and the lowest are searched for."""
-    by_charges = plan.delithiate is not None and plan.delithiate.rank == "electrostatics"
-    return by_charges and "boundary" in plan.root.properties
-
-
-def _lowest_orderings(plan: HostPlan, parent: str, structure: Structure) -> list[Calculation]:
-    """Return the lowest orderings of a boundary cell, which has too many to list."""
-    wanted = plan.delithiate
-    if wanted is None:
-        raise ValueError(f"host {plan.host} is not delithiated")
-    n_li = sum(site.specie.symbol == "Li" for site in structure)
-    count = removal_count(n_li, wanted.fraction)
-    states = structure.properties.get("oxidation_states")
-    found = delithiate(structure, count, states=states, keep=wanted.keep)
-    calculations = []
-    for position, (way, energy) in enumerate(zip(found.removals, found.energies, strict=True)):
-        cell = remove_labels(structure, way.labels)
-        cell.properties["delithiation"] = found.as_dict()
-        operation = {"remove": list(way.labels), **_initial_moments(cell), **_prerelax(plan)}
-        above = {"ordering": position, "ordering_energy": float(energy - found.energies[0])}
-        calculations.append(plan.calculation("host", parent, operation, cell, wanted.cell, **above))
-    return calculations
-
-
-def removals(plan: HostPlan) -> list[Removal]:
-    """Return the symmetry-distinct ways to delithiate the root of a plan."""
-    if plan.delithiate is None:
-        return []
-    n_li = sum(site.specie.symbol == "Li" for site in plan.root)
-    return distinct_removals(plan.root, removal_count(n_li, plan.delithiate.fraction))
 
 
 def pristine_calculation(
@@ -262,7 +123,7 @@ def pristine_calculation(
     # relaxed coordinate enters; the strain itself is on the engine's own relaxed cell.
     operation = {"strain": point.mode, "deform": rounded(point.gradient_on_root(plan.root))}
     if point.mode != "none":  # the unstrained cell has just been relaxed
-        operation |= _prerelax(plan)
+        operation |= plan.prerelaxation()
     return plan.calculation(
         "pristine",
         host.uid,
@@ -300,12 +161,18 @@ def vacancy_calculation(
         Of that member in the pristine cell, e, where the engine found one.
     """
     cell = with_vacancy(structure, found.label)
+    operation = {"vacancy": found.label, **plan.prerelaxation()}
+    operation |= _electrons(plan, structure, found.label)
     if plan.relax.cell == "free":  # one mesh for the pair, whatever becomes of the cell
         cell.properties[MESH_LATTICE] = structure.lattice.matrix.tolist()
     return plan.calculation(
         "vacancy",
         pristine.uid,
-        {"vacancy": found.label, **_prerelax(plan), **_electrons(plan, structure, found.label)},
+        {
+            "vacancy": found.label,
+            **plan.prerelaxation(),
+            **_electrons(plan, structure, found.label),
+        },
         cell,
         "fixed" if plan.relax.cell == "fixed" else "free-fixed",
         strain_mode=pristine.strain_mode,
@@ -339,20 +206,6 @@ def _vacancies(plan: HostPlan, pristine: Record) -> list[Calculation]:
 def chosen_classes(plan: HostPlan, classes: list[SiteClass]) -> list[SiteClass]:
     """Return the classes of sites that become vacant: all, or those of the plan's labels."""
     return classes if plan.labels is None else select_classes(classes, plan.labels)
-
-
-def _initial_moments(structure: Structure) -> dict[str, Any]:
-    moments = structure.site_properties.get("initial_magmom")
-    if not moments:
-        return {}
-    labels = structure.site_properties["label"]
-    return {"moments": dict(sorted(zip(labels, rounded(moments, 4), strict=True)))}
-
-
-def _prerelax(plan: HostPlan) -> dict[str, Any]:
-    """Return which engine relaxes a cell before ours does."""
-    engine = plan.relax.prerelax
-    return {} if engine is None else {"prerelax": {"engine": engine, "fmax": _PRERELAX_FMAX}}
 
 
 def _electrons(plan: HostPlan, structure: Structure, label: str) -> dict[str, Any]:

@@ -11,14 +11,8 @@ from vacancy_flows.engines import REFERENCE_KINDS, Engine
 from vacancy_flows.errors import InputError
 from vacancy_flows.hosts import build_host, with_moments
 from vacancy_flows.identity import root_uid, uid
-from vacancy_flows.plan import (
-    HostPlan,
-    StrainPoint,
-    chosen_classes,
-    orderings,
-    searches_orderings,
-    start,
-)
+from vacancy_flows.orderings import orderings, searches_orderings
+from vacancy_flows.plan import HostPlan, StrainPoint, chosen_classes, start
 from vacancy_flows.schemas import Calculation
 from vacancy_flows.structures import (
     SiteClass,

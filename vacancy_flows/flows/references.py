@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from jobflow import Flow, Job, Maker, job
 
-from vacancy_flows.campaign import Campaign, OxygenBlock
+from vacancy_flows.campaign import Campaign
+from vacancy_flows.campaign_blocks import OxygenBlock
 from vacancy_flows.campaign_file import check_engine
 from vacancy_flows.engines import Engine, get_engine
 from vacancy_flows.flows.calculation import CalculationMaker

@@ -6,7 +6,7 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from vacancy_flows.campaign import plain_name
+from vacancy_flows.campaign_blocks import plain_name
 from vacancy_flows.engines.vasp.reading import FinishedRun
 from vacancy_flows.engines.vasp.run_files import settled
 from vacancy_flows.guard import FLAG
