@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vacancy_flows.engines.vasp.engine import VaspEngine
 from vacancy_flows.engines.vasp.incar import check_site_updates
@@ -115,9 +115,13 @@ def _input_set(wanted: Wanted, engine: VaspEngine, potcars: Potcars) -> Any:
     """Return the input set that a run of the engine itself would begin with."""
     from atomate2 import SETTINGS
 
-    calculation, cell = wanted.calculation, "free" if wanted.cell == "free" else "fixed"
-    maker = engine.relax_maker(cell, calculation.fmax, calculation.max_steps)  # type: ignore[arg-type]
-    flow = maker.make(calculation.structure)
+    calculation = wanted.calculation
+    if wanted.cell == "static":
+        flow = engine.static_maker().make(calculation.structure)
+    else:
+        cell: Literal["free", "fixed"] = "free" if wanted.cell == "free" else "fixed"
+        maker = engine.relax_maker(cell, calculation.fmax, calculation.max_steps)
+        flow = maker.make(calculation.structure)
     generator = flow.jobs[0].maker.input_set_generator
     found = generator.get_input_set(calculation.structure, potcar_spec=not potcars.there)
     found["INCAR"].update(SETTINGS.VASP_INCAR_UPDATES)

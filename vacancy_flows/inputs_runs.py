@@ -98,6 +98,11 @@ class Runs:
         """Tell whether there are inputs of a calculation, or a row."""
         return uid in self._folders or self._stored(uid) is not None
 
+    def has_charges(self, uid: str) -> bool:
+        """Tell whether a row has Bader charges."""
+        stored = self._stored(uid)
+        return stored is not None and stored.result.charges is not None
+
     def of(self, calculation: Calculation) -> Found | None:
         """Return what came of a calculation, None where there are no inputs of it.
 

@@ -3,6 +3,7 @@
 As `vacancy_flows.flows.CalculationMaker` and `VaspRelaxMaker` have it: a free cell is followed
 by a fixed one, and of several magnetic starts the lowest counts. By hand each of these runs has
 a folder and a uid of its own, and the last one, with the campaign's uid, goes on from the lowest.
+A static for Bader charges comes after it, with a uid of its own too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from vacancy_flows.engines import get_engine
 from vacancy_flows.engines.vasp.run_files import settled
 from vacancy_flows.flows.calculation import start_from, start_of
 from vacancy_flows.identity import uid
+from vacancy_flows.ingest.sidecar import STATIC
 from vacancy_flows.rawstore import memory_store
 from vacancy_flows.schemas import Calculation, Record
 
@@ -75,8 +77,33 @@ def last(calculation: Calculation, before: Sequence[Record]) -> Calculation | No
     return calculation.model_copy(update={"structure": structure})
 
 
+def static_of(record: Record, fingerprint: dict[str, Any]) -> Calculation:
+    """Return the static of a finished cell, whose densities give its Bader charges.
+
+    Parameters
+    ----------
+    record
+        Of a cell with its moments; the static's parent.
+    fingerprint
+        Of the engine.
+    """
+    update = {
+        "uid": uid(record.uid, STATIC, fingerprint),
+        "kind": "candidate",
+        "parent_uid": record.uid,
+        "operation": dict(STATIC),
+        "structure": record.structure,
+        "cell": "fixed",
+        "pristine_uid": None,
+        "reference_uids": {},
+    }
+    return record.calculation.model_copy(update=update)
+
+
 def cell_of_last(calculation: Calculation) -> str:
-    """Return whether the cell moves in the run whose energy counts: ``free`` or ``fixed``."""
+    """Return what the run whose energy counts is: its cell ``free`` or ``fixed``, or ``static``."""
+    if calculation.operation == STATIC:
+        return "static"
     return "fixed" if _ends_fixed(calculation) else calculation.cell
 
 

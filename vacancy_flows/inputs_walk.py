@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vacancy_flows.build_files import strain_folder
-from vacancy_flows.engines import Engine
+from vacancy_flows.engines.vasp.engine import VaspEngine
 from vacancy_flows.inputs_runs import Runs
-from vacancy_flows.inputs_stages import cell_of_last, last, stages
+from vacancy_flows.inputs_stages import cell_of_last, last, stages, static_of
 from vacancy_flows.plan import HostPlan, after, rank, ranked, start
 from vacancy_flows.schemas import Calculation, Record
 from vacancy_flows.uses import Use, with_use
@@ -27,7 +27,7 @@ class Wanted:
     calculation
         With the structure of POSCAR.
     cell
-        Whether it moves, ``free`` or ``fixed``.
+        Whether it moves, ``free`` or ``fixed``; or ``static``.
     first
         Whether no run of this calculation goes before: only then another engine may.
     """
@@ -58,7 +58,7 @@ class Walk:
         Hosts and orderings that ask for a calculation, by uid.
     """
 
-    engine: Engine
+    engine: VaspEngine
     runs: Runs
     wanted: dict[str, Wanted] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
@@ -81,11 +81,11 @@ class Walk:
         for number, calculation in enumerate(calculations):
             own, name = _place_of(calculation, base, number)
             self._use(calculation)
-            if calculation.kind == "vacancy":
-                if not self.runs.knows(calculation.uid):
-                    self._want(calculation, f"{own}/{name}")
-                continue
             record = self._place(calculation, f"{own}/{name}")
+            if calculation.kind in ("pristine", "vacancy"):
+                self._charges(record, f"{own}/{name}-static")
+            if calculation.kind == "vacancy":
+                continue
             if calculation.kind == "candidate":
                 candidates.append((calculation, own, record))
             elif record is not None and record.result.converged:
@@ -114,6 +114,16 @@ class Walk:
         folders = {calculation.uid: own for calculation, own, _ in candidates}
         for record in kept:
             self._level(plan, after(plan, record), folders[record.uid])
+
+    def _charges(self, record: Record | None, folder: str) -> None:
+        """Ask for the static of a finished cell, where its Bader charges are wanted."""
+        if record is None or not record.result.converged or not self.engine.settings.bader:
+            return
+        if record.result.charges is not None or self.runs.has_charges(record.uid):
+            return
+        static = static_of(record, self.engine.fingerprint())
+        if not self.runs.knows(static.uid):
+            self._want(static, folder)
 
     def _use(self, calculation: Calculation) -> None:
         use = Use.of(calculation)

@@ -139,6 +139,16 @@ def install(
     return standin
 
 
+def look_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let custodian's monitors look at a run only when it has ended, however slow it is.
+
+    Which handler is the first to see a fault depends on the moment otherwise.
+    """
+    from custodian.custodian import Custodian
+
+    _default(monkeypatch, Custodian.__init__, {"monitor_freq": sys.maxsize})
+
+
 def _default(monkeypatch: pytest.MonkeyPatch, function: Any, values: dict[str, Any]) -> None:
     """Give a function other default values, until the test ends."""
     code, defaults = function.__code__, function.__defaults__

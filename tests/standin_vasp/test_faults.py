@@ -95,8 +95,11 @@ def test_electronic_steps_run_out(run, relax, manganate, standin):
     assert done.document.state.value == "successful"
 
 
-def test_electronic_steps_run_out_always(run, relax, manganate, standin):
+def test_electronic_steps_run_out_always(run, relax, manganate, standin, monkeypatch):
     """More than ten such ionic steps: two handlers, two corrections of one run."""
+    from standin_vasp.install import look_at_the_end
+
+    look_at_the_end(monkeypatch)
     standin.fail("electronic_always")
     done = run(relax(ISIF=3, EDIFFG=-0.001), manganate)
     handlers = [name for name, _ in corrections(done)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vacancy_flows.engines.vasp.reading import FinishedRun, RunError, find_vasprun, read_run
@@ -50,6 +50,10 @@ class Entry:
         found = self.record.calculation.reference_uids if self.record else {}
         return {**(named or {}), **found}
 
+    def take_charges(self, run: FinishedRun) -> None:
+        """Take the Bader charges of another run of the same cell."""
+        self.run = replace(self.run, charges=run.charges, charge_method=run.charge_method)
+
     @property
     def described(self) -> str:
         """Name and energy, to choose by."""
@@ -70,12 +74,15 @@ class Found:
         What a user may want to know and need not mend.
     campaigns
         That `build --inputs` described beside its folders.
+    statics
+        Runs for Bader charges alone, by the uid of the cell that they are of.
     """
 
     entries: dict[str, Entry]
     problems: list[str]
     notes: list[str]
     campaigns: Descriptions = field(default_factory=dict)
+    statics: dict[str, FinishedRun] = field(default_factory=dict)
 
 
 def read_places(places: Sequence[Path], option: str = "DIR") -> Found:
@@ -151,11 +158,20 @@ def _read(path: Path, found: Found) -> None:
         entry.sidecar = sidecar
     except ValueError as error:
         found.problems.append(f"{path}: {error}: taken for a run of another origin")
+    if entry.sidecar and (uid := entry.sidecar.charges_for):
+        _keep_static(uid, entry, found)
+        return
     known = found.entries.setdefault(entry.uid, entry)
     if known is not entry:
         found.notes.append(f"{path}: the same run as {known.name}")
 
 
-def by_uid(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return entries by uid."""
-    return {entry.uid: entry for entry in entries}
+def _keep_static(uid: str, entry: Entry, found: Found) -> None:
+    run = entry.run
+    if run.charges is not None and run.converged:
+        found.statics[uid] = run
+        return
+    why = (
+        "it is not converged" if run.charges else "no ACF.dat, nor CHGCAR with AECCAR0 and AECCAR2"
+    )
+    found.notes.append(f"{entry.name}: gives no Bader charges: {why}")

@@ -76,14 +76,17 @@ def vacancy_record(pair: Pair, references: Choice) -> Record:
     """
     entry, pristine = pair.vacancy, pair.pristine
     told = [*map(str, pair.flags), *_flags(references)]
+    charges = pristine.run.charges
+    charge = charges[pair.match.vacant] if charges else None
     if entry.sidecar:
-        update = {"reference_uids": references.uids, "pristine_uid": pristine.uid}
+        update: dict[str, Any] = {"reference_uids": references.uids, "pristine_uid": pristine.uid}
+        if charge is not None:
+            update["net_charge"] = charge
         return _flagged(_asked_for(entry, entry.sidecar, **update), told)
     labels = _labels(pristine)
     site = labels[pair.match.vacant]
     cell = _with_labels(pristine.run, labels)
     found = class_of(cell, site, pristine.run.initial_moments)
-    charges = pristine.run.charges
     calculation = _calculation(
         entry,
         "vacancy",
@@ -96,7 +99,7 @@ def vacancy_record(pair: Pair, references: Choice) -> Record:
         multiplicity=found.multiplicity if found else None,
         coordination=found.coordination if found else None,
         removed_element=site.split("-", maxsplit=1)[0],
-        net_charge=charges[pair.match.vacant] if charges else None,
+        net_charge=charge,
         pristine_uid=pristine.uid,
         reference_uids=references.uids,
     )

@@ -14,10 +14,12 @@ from vacancy_flows.consistency import mismatches
 from vacancy_flows.engines.vasp.reading import FinishedRun
 from vacancy_flows.engines.vasp.run_settings import asked_for
 from vacancy_flows.ingest.cells import same_lattice
-from vacancy_flows.schemas import Calculation
+from vacancy_flows.schemas import MESH_LATTICE, Calculation
 
 SIDECAR = "vacancy-flows.json"
 """Name of the file, beside INCAR and POSCAR."""
+STATIC = {"stage": "static"}
+"""Operation of a run whose density gives the Bader charges of its parent, and nothing else."""
 
 
 class Sidecar(BaseModel):
@@ -95,6 +97,16 @@ class Sidecar(BaseModel):
         """Return the calculation with a structure."""
         return Calculation.model_validate({**self.calculation, "structure": structure})
 
+    @property
+    def charges_for(self) -> str | None:
+        """The uid of the cell whose Bader charges the run is for; None where it is no such run."""
+        known = self.calculation
+        return str(known["parent_uid"]) if known["operation"] == STATIC else None
+
+    @property
+    def _mesh_lattice(self) -> Any:
+        return self.properties.get(MESH_LATTICE, self.lattice)
+
     def asked(self, run: FinishedRun) -> Calculation:
         """Return the calculation with the structure that a run of it began with.
 
@@ -134,7 +146,7 @@ class Sidecar(BaseModel):
         asked = asked_for(
             self.fingerprint,
             set(self.species),
-            None if reference or cell != "fixed" else self.lattice,
+            None if reference or cell != "fixed" else self._mesh_lattice,
         )
         settings = run.settings
         if cell != "fixed":

@@ -11,6 +11,7 @@ from monty.json import MontyEncoder
 
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.ingest.campaigns import claim
+from vacancy_flows.ingest.charges import add_charges
 from vacancy_flows.ingest.documents import FOLDER, store, stored_entries
 from vacancy_flows.ingest.entries import Entry, Found
 from vacancy_flows.ingest.pairing import Pairing, pair_up
@@ -75,8 +76,13 @@ def ingest(found: Found, named: Found, path: Path, *, allow: bool = False) -> In
     done = Ingested(problems=[*found.problems, *named.problems], notes=list(found.notes))
     pool = stored_entries(path.parent)
     for uid, entry in {**named.entries, **found.entries}.items():
-        entry.record = pool[uid].record if uid in pool else None
+        known = pool.get(uid)
+        if known is not None:
+            entry.record = known.record
+            if known.run.uid == entry.run.uid and entry.run.charges is None:
+                entry.take_charges(known.run)  # of a static that is not here any more
         pool[uid] = entry
+    done.notes += add_charges(pool, found.statics)
     pairing = pair_up(pool, set(named.entries), allow=allow)
     _tell(pool, pairing, set(named.entries), done)
     references = _references(pool, pairing, done)

@@ -151,8 +151,8 @@ class VaspRunMaker(base.BaseVaspMaker):
                 # the last two: a handler that stumbled over a file VASP had not finished
                 if attempt == _TRIES:
                     raise EngineError(
-                        f"VASP crashed {_TRIES} times in {Path.cwd()} ({error}): see vasp.out and "
-                        "std_err.txt there"
+                        f"VASP crashed {_TRIES} times in {Path.cwd()} "
+                        f"({' '.join(str(error).split())}): see vasp.out and std_err.txt there"
                     ) from None
             except CustodianError as error:
                 start.note["gave_up"] = why_it_gave_up(error)

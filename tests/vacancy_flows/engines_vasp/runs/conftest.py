@@ -53,21 +53,35 @@ def plain():
 @pytest.fixture
 def go(standin, tmp_path):
     """Run a flow, each job in a folder of its own; its output, its documents, its folders."""
+    return lambda flow, root="jobs", **options: _run(flow, tmp_path / root, **options)
 
-    def run(flow, root="jobs", **options):
-        store = JobStore(MemoryStore())  # as the workers of `vacancy-flows run` have it
-        place = tmp_path / root
-        options = {"create_folders": True, "raise_immediately": True} | options
-        done = run_locally(flow, store=store, log=False, root_dir=place, **options)
-        last = done.get(flow.output.uuid) if flow.output is not None else None
-        return SimpleNamespace(
-            output=None if last is None else max(last.items())[1].output,
-            documents={d["name"]: d for d in store.query()},
-            root=place,
-            folder=lambda name: folder_of(place, name),
-        )
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Relax a cell once for all tests of a file, where nothing goes wrong."""
+
+    def run(structure, engine, name):
+        from standin_vasp.install import install
+
+        with pytest.MonkeyPatch.context() as patch:
+            install(tmp_path_factory.mktemp("standin"), patch)
+            flow = engine.relax_maker("fixed", FMAX, STEPS, name=name).make(structure)
+            return _run(flow, tmp_path_factory.mktemp("finished"))
 
     return run
+
+
+def _run(flow, place, **options):
+    store = JobStore(MemoryStore())  # as the workers of `vacancy-flows run` have it
+    options = {"create_folders": True, "raise_immediately": True} | options
+    done = run_locally(flow, store=store, log=False, root_dir=place, **options)
+    last = done.get(flow.output.uuid) if flow.output is not None else None
+    return SimpleNamespace(
+        output=None if last is None else max(last.items())[1].output,
+        documents={d["name"]: d for d in store.query()},
+        root=place,
+        folder=lambda name: folder_of(place, name),
+    )
 
 
 def folder_of(root, name):

@@ -12,13 +12,14 @@ from atomate2.utils.testing import vasp as mocked
 from pymatgen.io.vasp import Poscar
 
 from vacancy_flows.engines import get_engine
+from vacancy_flows.errors import EngineError
 
 INPUTS = ("INCAR", "KPOINTS", "POSCAR", "POTCAR")
 OUTPUTS = ("CONTCAR", "OUTCAR", "OSZICAR", "vasprun.xml")
 
 
 @pytest.fixture
-def mock_vasp(monkeypatch, tmp_path):
+def mock_vasp(standin, monkeypatch, references):  # its POTCARs
     """`monkeypatch_vasp`, with the lattice of POSCAR compared too."""
     check = mocked._check_poscar
 
@@ -30,23 +31,24 @@ def mock_vasp(monkeypatch, tmp_path):
             raise ValueError("the lattice of POSCAR is inconsistent")
 
     monkeypatch.setattr(mocked, "_check_poscar", with_lattice)
-    yield from mocked.monkeypatch_vasp(monkeypatch, tmp_path / "references")
+    yield from mocked.monkeypatch_vasp(monkeypatch, references)
 
 
-@pytest.fixture
-def reference(relax, vacancy12, plain, tmp_path):
+@pytest.fixture(scope="module")
+def references(finished, vacancy12, plain, tmp_path_factory):
     """A finished run as atomate2 wants references: inputs and outputs."""
-    folder = relax(vacancy12, engine=plain, root="finished").folder("vacancy")
-    place = tmp_path / "references" / "vacancy"
+    root = tmp_path_factory.mktemp("references")
+    folder = finished(vacancy12, plain, "vacancy").folder("vacancy")
     for name, kind in [*((n, "inputs") for n in INPUTS), *((n, "outputs") for n in OUTPUTS)]:
-        (place / kind).mkdir(parents=True, exist_ok=True)
+        place = root / "vacancy" / kind
+        place.mkdir(parents=True, exist_ok=True)
         packed = folder / f"{name}{'.orig' if kind == 'inputs' else ''}.gz"
-        with gzip.open(packed, "rb") as source, (place / kind / name).open("wb") as target:
+        with gzip.open(packed, "rb") as source, (place / name).open("wb") as target:
             shutil.copyfileobj(source, target)
-    return place
+    return root
 
 
-def test_inputs_are_those_of_the_finished_run(reference, mock_vasp, relax, vacancy12, plain):
+def test_inputs_are_those_of_the_finished_run(mock_vasp, relax, vacancy12, plain):
     mock_vasp({"again": "vacancy"}, {"again": {}})
     result = relax(vacancy12, engine=plain, name="again").output
     assert result.converged
@@ -62,7 +64,7 @@ def test_inputs_are_those_of_the_finished_run(reference, mock_vasp, relax, vacan
         ("site", "POSCAR files are inconsistent"),
     ],
 )
-def test_what_differs_is_seen(reference, mock_vasp, relax, vacancy12, plain, change, message):  # noqa: PLR0917
+def test_what_differs_is_seen(mock_vasp, relax, vacancy12, plain, change, message):  # noqa: PLR0917
     mock_vasp({"again": "vacancy"}, {"again": {}})
     cell, engine = vacancy12.copy(), plain
     if change == "strain":
@@ -74,5 +76,5 @@ def test_what_differs_is_seen(reference, mock_vasp, relax, vacancy12, plain, cha
         cell.translate_sites([0], [0.01, 0, 0])
     else:
         engine = get_engine("vasp", {"bader": False, "encut": 540.0})
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(EngineError, match=message):
         relax(cell, engine=engine, name="again")
