@@ -16,14 +16,13 @@ from vacancy_flows.analysis.figures_charge import plot_charge
 from vacancy_flows.analysis.figures_maps import plot_temperature_pressure
 from vacancy_flows.analysis.figures_sites import plot_sites_along_b
 from vacancy_flows.analysis.report import ReportFigure
+from vacancy_flows.boundary_sites import sets_along_b
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.derived import Stored
 from vacancy_flows.schemas import Record
 from vacancy_flows.structures import conventional_axes
-from vacancy_flows.structures.boundaries import site_sets
 from vacancy_flows.tables import with_reference
 
-MAX_SETS = 4  # S1-S4 along b
 MAX_CELLS = 24
 """Pictures of cells that a report draws at most: the easiest vacancies."""
 
@@ -167,7 +166,7 @@ def _site_columns(table: pd.DataFrame, stored: Stored) -> dict[str, list[Any]]:
     """Return position along b (Å), state of lithiation, region and set of each row."""
     names = ("position_b_A", "lithiation", "region", "set")
     columns: dict[str, list[Any]] = {name: [] for name in names}
-    sets = _sets(table, stored)
+    sets = sets_along_b(table["uid"], *stored)
     for uid, ordering in zip(table["uid"], table["ordering"], strict=True):
         record = stored.vacancies.get(uid)
         position = site_position(record, stored.pristine)
@@ -182,25 +181,6 @@ def _site_columns(table: pd.DataFrame, stored: Stored) -> dict[str, list[Any]]:
         columns["lithiation"].append("lithiated" if pd.isna(ordering) else "delithiated")
         columns["region"].append(region)
     return columns
-
-
-def _sets(table: pd.DataFrame, stored: Stored) -> dict[str, str]:
-    """Return the set S1, S2, ... along b of each vacancy at a boundary, by uid."""
-    by_cell: dict[str, dict[str, str]] = {}
-    for uid in dict.fromkeys(table["uid"]):
-        record = stored.vacancies.get(uid)
-        cell = stored.pristine.get(str(record.calculation.pristine_uid)) if record else None
-        if record is not None and cell is not None and cell.structure.properties.get("boundary"):
-            by_cell.setdefault(cell.uid, {})[uid] = str(record.calculation.site)
-    found: dict[str, str] = {}
-    for cell_uid, sites in by_cell.items():
-        structure = stored.pristine[cell_uid].structure
-        labels = list(dict.fromkeys(sites.values()))
-        index = [structure.site_properties["label"].index(label) for label in labels]
-        places = {round(float(structure.frac_coords[i][1]) % 1.0, 2) for i in index}
-        names = site_sets(structure, labels, min(MAX_SETS, len(places)))
-        found |= {uid: names[site] for uid, site in sites.items()}
-    return found
 
 
 def _unstrained(table: pd.DataFrame) -> pd.DataFrame:
