@@ -77,7 +77,7 @@ def _energy_row(cell: Record, bulk: Record | None) -> dict[str, Any]:
         "engine": cell.engine,
         "energy_scale": cell.energy_scale,
         "host": cell.calculation.host,
-        "boundary": properties.get("preset", {}).get("name") or properties.get("kind"),
+        "boundary": properties.get("preset", {}).get("name") or properties["kind"],
         "formula": structure.composition.reduced_formula,
         "n_atoms": len(structure),
         "n_units": units,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.analysis.concentration import nonstoichiometry
-from vacancy_flows.analysis.correlation import correlation_table
+from vacancy_flows.analysis.correlation import correlations_by_host
 from vacancy_flows.analysis.dipole import CellStress, ElasticDipole
 from vacancy_flows.analysis.dipole_prediction import compare_with_direct
 from vacancy_flows.analysis.environments import environment_of, environment_table
@@ -221,7 +221,7 @@ def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFra
     neighbours = once[["tm_neighbours", "li_neighbours"]]
     joined = table.drop_duplicates("uid").join(neighbours, on="uid")
     charged = ("net_charge",) if joined["net_charge"].notna().any() else ()
-    found = correlation_table(joined, columns=[*charged, *_NEIGHBOURS])
+    found = correlations_by_host(joined, columns=[*charged, *_NEIGHBOURS])
     return found.assign(**{str(name): value for name, value in labels.iloc[0].items()})
 
 

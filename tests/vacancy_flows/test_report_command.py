@@ -205,7 +205,11 @@ def test_figures_of_charges_and_of_sites_at_boundaries(finished, tmp_path):
     records = []
     for record in ResultsDatabase.open(finished.directory / "results.db").records():
         calculation, structure = record.calculation, record.structure.copy()
-        structure.properties["boundary"] = {"planes": [{"boundary": 1, "fraction": 0.5}]}
+        structure.properties["boundary"] = {
+            "kind": "bicrystal",
+            "preset": {"name": "invented", "thickness": 5.0},
+            "planes": [{"boundary": 1, "fraction": 0.5}],
+        }
         charge = None if calculation.site is None else -1.0 - 0.1 * (calculation.site == "O-8j-1")
         calculation = calculation.model_copy(update={"net_charge": charge})
         result = record.result.model_copy(update={"structure": structure})

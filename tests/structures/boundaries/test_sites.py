@@ -10,6 +10,7 @@ from vacancy_flows.structures.boundaries import (
     region_labels,
     site_sets,
 )
+from vacancy_flows.structures.boundaries.reading import is_metal, normal_of
 
 
 @pytest.fixture
@@ -87,3 +88,20 @@ def _shifted(cell):
     moved = cell.copy()
     moved.translate_sites(range(len(moved)), [0, 0, 0.06], to_unit_cell=False)
     return moved
+
+
+def test_a_row_with_one_more_atom_is_no_layer(r3m):
+    """Else one atom that moved would turn the layer read in a thin core."""
+    slab = r3m.copy()
+    slab.make_supercell([8, 3, 1])
+    metals = [i for i, site in enumerate(slab) if is_metal(site.specie.symbol)]
+    layer = [
+        i for i in metals if abs(slab.frac_coords[i, 2] - slab.frac_coords[metals[0], 2]) < 0.1
+    ]
+    row = [i for i in layer if abs(slab.frac_coords[i, 1] - slab.frac_coords[layer[0], 1]) < 0.1]
+    assert (len(layer), len(row)) == (24, 8)
+    beside = next(i for i in layer if i not in row)
+    assert normal_of(slab, layer) == pytest.approx([0, 0, 1], abs=1e-6)
+    for atoms in (row, [*row, beside]):
+        with pytest.raises(ValueError, match="span no layer"):
+            normal_of(slab, atoms)
