@@ -8,7 +8,7 @@ from pymatgen.core import Structure
 
 from vacancy_flows.structures.names import site_labels
 
-_APART = 1e-3  # of b; sites no further apart stand at one position
+_APART = 0.5  # Å along b; sites no further apart stand at one position, relaxed or not
 WhichBoundary = Literal[1, 2, "both"]
 
 
@@ -176,7 +176,8 @@ def site_sets(structure: Structure, labels: Sequence[str], n_sets: int = 4) -> d
 
 def positions_along_b(structure: Structure, labels: Sequence[str]) -> int:
     """Count the positions along b at which sites stand: as many sets are possible."""
-    return max(1, int((_along_b(structure, labels)[2] > _APART).sum()))
+    gaps = _along_b(structure, labels)[2] * structure.lattice.b
+    return max(1, int((gaps > _APART).sum()))
 
 
 def _along_b(

@@ -7,6 +7,7 @@ from vacancy_flows.structures.boundaries import (
     layer_normal,
     nearest_boundary,
     plane_distances,
+    positions_along_b,
     region_labels,
     site_sets,
 )
@@ -65,6 +66,18 @@ def test_sets_lie_along_b(twin):
         for other in labels:
             if abs(b[one] - b[other]) < 1e-6:
                 assert sets[one] == sets[other]
+
+
+def test_sites_of_one_row_that_relaxed_apart_stand_at_one_position(twin):
+    labels = region_labels(twin, 0.1, 1, "O")
+    index = {label: i for i, label in enumerate(twin.site_properties["label"])}
+    first = twin.frac_coords[index[labels[0]], 1]
+    row = [x for x in labels if abs((twin.frac_coords[index[x], 1] - first + 0.5) % 1 - 0.5) < 0.01]
+    assert 1 < len(row) < len(labels)
+    for k, label in enumerate(row):
+        twin.translate_sites([index[label]], [0, 0.1 * k / twin.lattice.b, 0])
+    assert positions_along_b(twin, row) == 1
+    assert positions_along_b(twin, labels) == 2
 
 
 def test_what_cannot_be_is_refused(twin, r3m):
