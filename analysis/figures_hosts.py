@@ -53,7 +53,8 @@ def figure_hosts(curves: pd.DataFrame, footer: Sequence[str]) -> Figure:
 def _draw_host(panel: Axes, rows: pd.DataFrame, column: int, cell: str) -> None:
     """Draw one column."""
     look = PointLook(COLOURS[column % len(COLOURS)], "o")
-    x = column + (np.linspace(-_HALF_WIDTH, _HALF_WIDTH, len(rows)) if len(rows) > 1 else [0.0])
+    width = _HALF_WIDTH if len(rows) > 1 else 0.0
+    x = np.linspace(column - width, column + width, len(rows))
     energy, good = rows["formation_energy_eV"].to_numpy(float), rows["converged"].to_numpy(bool)
     identity = cell.replace(" ", "_")
     line = marks(look, x[good], energy[good])
