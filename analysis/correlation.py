@@ -13,6 +13,9 @@ from vacancy_flows.structures.names import nearest
 
 Interval = tuple[float, float]
 
+ALL_HOSTS = "all hosts"
+"""In the column host: the hosts of a table together."""
+
 _UNKNOWN: Interval = (math.nan, math.nan)
 
 
@@ -156,6 +159,32 @@ def correlation_table(
     y = _numbers(used[target])
     rows = [_row(name, correlate(_numbers(used[name]), y, confidence)) for name in columns]
     return pd.DataFrame(rows, columns=list(_row("", correlate([], []))))
+
+
+def correlations_by_host(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Correlate E_f with other columns over all hosts, and where there are several in each.
+
+    Hosts that differ in more than their sites (lithium, bulk or boundary) make a correlation of
+    their own, or hide one.
+
+    Parameters
+    ----------
+    table, columns
+        As of `correlation_table`; the table with the column host.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `correlation_table`, with the column host before: `ALL_HOSTS` or a name.
+    """
+    parts = {ALL_HOSTS: table}
+    each = {str(host): part for host, part in table.groupby("host", sort=False)}
+    parts |= each if len(each) > 1 else {}
+    found = []
+    for host, part in parts.items():
+        found.append(correlation_table(part, columns=columns))
+        found[-1].insert(0, "host", host)
+    return pd.concat(found, ignore_index=True)
 
 
 def _undefined(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:

@@ -24,6 +24,7 @@ from vacancy_flows.analysis.figure_style import (
     save,
     style,
 )
+from vacancy_flows.analysis.figures_hosts import figure_hosts
 from vacancy_flows.analysis.formation import require_reference
 from vacancy_flows.analysis.oxygen import OxygenReference
 
@@ -43,7 +44,9 @@ def plot_strain(table: pd.DataFrame, path_stem: Path, reference: OxygenReference
 
     After Fig. 2n of Liu et al., Nature 606, 305 (2022). Rows at ε = 0 are part of every curve.
     Rows that are not converged are drawn hollow, on no line, and counted in the footer; rows
-    without E_f or without a strain (deformations from Python) are only counted.
+    without E_f or without a strain (deformations from Python) are only counted. Where no row is
+    strained and the sites are more than a legend holds, each host is a column instead: see
+    `vacancy_flows.analysis.figures_hosts`.
 
     Parameters
     ----------
@@ -70,8 +73,12 @@ def plot_strain(table: pd.DataFrame, path_stem: Path, reference: OxygenReference
     curves = strain_curves(table).dropna(subset=["strain"])
     if curves.empty:
         return []
+    many = len(curves[["cell", "site"]].drop_duplicates()) > _LEGEND_ENTRIES_PER_ROW
     with style():
-        figure = _figure(curves, _footer(table, reference))
+        if many and set(curves["strain_mode"]) == {UNSTRAINED}:
+            figure = figure_hosts(curves, _footer(table, reference, "crossed"))
+        else:
+            figure = _figure(curves, _footer(table, reference, "hollow"))
         return save(figure, path_stem)
 
 
@@ -181,13 +188,13 @@ def _legend(
     )
 
 
-def _footer(table: pd.DataFrame, reference: OxygenReference) -> list[str]:
+def _footer(table: pd.DataFrame, reference: OxygenReference, mark: str) -> list[str]:
     """Return what a reader must know of the numbers: one text per line, wrapped later."""
     drawn = table[table["formation_energy_eV"].notna() & table["strain"].notna()]
     lines = provenance(drawn, reference)
     unconverged = int((~drawn["converged"]).sum())
     if unconverged:
-        lines.append(f"Not converged: {unconverged} of {len(drawn)} points, hollow, no result.")
+        lines.append(f"Not converged: {unconverged} of {len(drawn)} points, {mark}, no result.")
     left_out = len(table) - len(drawn)
     if left_out:
         lines.append(f"Not drawn: {left_out} rows without E_f or without a strain value.")

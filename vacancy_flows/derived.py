@@ -10,20 +10,25 @@ import pandas as pd
 
 from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.analysis.concentration import nonstoichiometry
-from vacancy_flows.analysis.correlation import correlation_table
+from vacancy_flows.analysis.correlation import correlations_by_host
 from vacancy_flows.analysis.dipole import CellStress, ElasticDipole
 from vacancy_flows.analysis.dipole_prediction import compare_with_direct
 from vacancy_flows.analysis.environments import environment_of, environment_table
 from vacancy_flows.analysis.relaxation import environment_changes
 from vacancy_flows.analysis.size import extrapolate_table
 from vacancy_flows.analysis.thermodynamics_tables import thermodynamics_table
-from vacancy_flows.boundary_tables import boundary_energies, boundary_geometry, lithiated_hosts
+from vacancy_flows.boundary_sites import boundaries_of, sets_along_b
+from vacancy_flows.boundary_tables import (
+    boundary_energies,
+    boundary_geometry,
+    lithiated_hosts,
+)
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.schemas import Record
 from vacancy_flows.structures import conventional_axes
 from vacancy_flows.structures.boundaries import boundary_planes
 from vacancy_flows.tables import with_reference
-from vacancy_flows.uses import SEPARATOR
+from vacancy_flows.uses import campaigns_in
 
 TEMPERATURES = (300.0, 600.0, 900.0, 1200.0)  # K
 PRESSURES = (0.21, 1.0)  # bar; air and pure O2
@@ -83,7 +88,7 @@ def derived_tables(
     found["elastic_dipoles"], found["strain_comparison"] = dipoles(table, *stored)
     found["boundaries"] = boundary_geometry(stored.pristine.values())
     if not found["boundaries"].empty:
-        hosts = lithiated_hosts(database, campaigns_of(table))
+        hosts = lithiated_hosts(database, campaigns_in(table["campaign"]))
         found["boundary_energy"] = boundary_energies(hosts)
     if reference.scheme != "user":
         cold = replace(reference, temperature=0.0)
@@ -98,24 +103,22 @@ def derived_tables(
     return {name: frame for name, frame in found.items() if not frame.empty}
 
 
-def campaigns_of(table: pd.DataFrame) -> set[str]:
-    """Return the names of the campaigns that use some vacancies."""
-    return {name for cell in table["campaign"].dropna() for name in str(cell).split(SEPARATOR)}
-
-
 def environments(
     table: pd.DataFrame, records: Mapping[str, Record], pristine: Mapping[str, Record]
 ) -> pd.DataFrame:
     """Return the neighbours that each vacant site had in its relaxed pristine cell."""
     rows, described = [], []
+    sets = sets_along_b(table["uid"], records, pristine)
     for row in table.to_dict("records"):
         record = records.get(row["uid"])
         partner = pristine.get(str(record.calculation.pristine_uid)) if record else None
-        if record is not None and partner is not None and record.calculation.site:
-            cell = partner.structure
-            planes = boundary_planes(cell) if cell.properties.get("boundary") else []
-            rows.append(environment_of(cell, record.calculation.site, planes=planes))
-            described.append({name: row[name] for name in (*_DESCRIBED, *_ENERGY)})
+        if record is not None and partner is not None and (site := record.calculation.site):
+            cell, planes, more = partner.structure, [], {}
+            if cell.properties.get("boundary"):
+                planes = boundary_planes(cell)
+                more = {"boundaries": boundaries_of(site, partner), "set": sets[record.uid]}
+            rows.append(environment_of(cell, site, planes=planes))
+            described.append({**{name: row[name] for name in (*_DESCRIBED, *_ENERGY)}, **more})
     if not rows:
         return pd.DataFrame()
     frame = environment_table(rows)
@@ -218,7 +221,7 @@ def _correlations(table: pd.DataFrame, environments: pd.DataFrame) -> pd.DataFra
     neighbours = once[["tm_neighbours", "li_neighbours"]]
     joined = table.drop_duplicates("uid").join(neighbours, on="uid")
     charged = ("net_charge",) if joined["net_charge"].notna().any() else ()
-    found = correlation_table(joined, columns=[*charged, *_NEIGHBOURS])
+    found = correlations_by_host(joined, columns=[*charged, *_NEIGHBOURS])
     return found.assign(**{str(name): value for name, value in labels.iloc[0].items()})
 
 

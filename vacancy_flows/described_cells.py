@@ -69,7 +69,11 @@ def _twin(block: TwinBlock, bulk: Structure) -> Structure:
 def _bicrystal(block: Bicrystal, bulk: Structure) -> Structure:
     tilt = block.bicrystal
     orientation = Orientation(
-        _triple(tilt.axis), _triple(tilt.up), tilt.top_angle, tilt.bottom_angle
+        _triple(tilt.axis),
+        None if tilt.up is None else _triple(tilt.up),
+        tilt.top_angle,
+        tilt.bottom_angle,
+        None if tilt.up_plane is None else _triple(tilt.up_plane),
     )
     limits = Limits(block.width, block.strain, block.shear, block.tolerance)
     matches = find_matches(bulk, orientation, limits, thickness=block.thickness, depth=block.depth)

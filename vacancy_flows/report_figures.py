@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pymatgen.core import Structure
 
 from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.analysis.figures_cells import plot_cell
@@ -16,14 +18,12 @@ from vacancy_flows.analysis.figures_charge import plot_charge
 from vacancy_flows.analysis.figures_maps import plot_temperature_pressure
 from vacancy_flows.analysis.figures_sites import plot_sites_along_b
 from vacancy_flows.analysis.report import ReportFigure
+from vacancy_flows.boundary_sites import sets_along_b
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.derived import Stored
 from vacancy_flows.schemas import Record
-from vacancy_flows.structures import conventional_axes
-from vacancy_flows.structures.boundaries import site_sets
 from vacancy_flows.tables import with_reference
 
-MAX_SETS = 4  # S1-S4 along b
 MAX_CELLS = 24
 """Pictures of cells that a report draws at most: the easiest vacancies."""
 
@@ -83,7 +83,7 @@ def write_site_figures(
     directory: Path,
     suffix: str = "",
 ) -> list[ReportFigure]:
-    """Draw E_f against the net charge, and along b where sites lie at boundaries.
+    """Draw E_f against the net charge, and along b of each boundary with the bulk beside it.
 
     Parameters
     ----------
@@ -99,17 +99,17 @@ def write_site_figures(
         Of the file names, where there are several tables.
     """
     written: list[ReportFigure] = []
-    sites = table.assign(**_site_columns(table, stored))
+    sites = table.join(_site_columns(table, stored))
     for engine, part in sites.groupby("engine", sort=False):
         name = f"{suffix}_{engine}"
         if part["net_charge"].notna().any():
             paths = plot_charge(part, directory / f"net_charge{name}", reference)
             written += _figures(paths, f"E_f against the net charge of the O removed ({engine}).")
-        at_boundary = part[part["host"].isin(part.loc[part["region"] == "boundary", "host"])]
-        for (mode, strain), rows in at_boundary.groupby(["strain_mode", "strain"], sort=False):
-            end = "" if mode == "none" else f"_{mode}_{strain:+g}"
-            paths = plot_sites_along_b(rows, directory / f"sites_b{name}{end}", reference)
-            written += _figures(paths, f"E_f and net charge of each site along b ({engine}{end}).")
+        for name_of, rows in _by_boundary(part):
+            for (mode, strain), drawn in rows.groupby(["strain_mode", "strain"], sort=False):
+                end = f"{name}_{name_of}" + ("" if mode == "none" else f"_{mode}_{strain:+g}")
+                paths = plot_sites_along_b(drawn, directory / f"sites_b{end}", reference)
+                written += _figures(paths, f"E_f and net charge of each site along b ({end[1:]}).")
     return written
 
 
@@ -163,44 +163,43 @@ def site_position(record: Record | None, pristine: Mapping[str, Record]) -> Any:
     return partner.structure.frac_coords[labels.index(site)] if site in labels else None
 
 
-def _site_columns(table: pd.DataFrame, stored: Stored) -> dict[str, list[Any]]:
-    """Return position along b (Å), state of lithiation, region and set of each row."""
-    names = ("position_b_A", "lithiation", "region", "set")
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    sets = _sets(table, stored)
+def _by_boundary(sites: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows of each boundary and of the bulk of its metals, with its first host's name."""
+    for (campaign, _), rows in sites.groupby(["campaign", "boundary"], sort=False):
+        bulk = (sites["region"] == "bulk") & sites["metals"].isin(rows["metals"])
+        beside = bulk & (sites["campaign"] == campaign)
+        yield str(rows["host"].iloc[0]), sites[sites.index.isin(rows.index) | beside]
+
+
+def _site_columns(table: pd.DataFrame, stored: Stored) -> pd.DataFrame:
+    """Return what `plot_sites_along_b` asks of each row, its boundary and its metals."""
+    sets = sets_along_b(table["uid"], *stored)
+    rows = []
     for uid, ordering in zip(table["uid"], table["ordering"], strict=True):
+        row = {
+            "position_b_A": np.nan,
+            "lithiation": "lithiated" if pd.isna(ordering) else "delithiated",
+            "region": "bulk",
+            "set": sets.get(uid, ""),
+            "boundary": None,
+            "metals": None,
+        }
         record = stored.vacancies.get(uid)
         position = site_position(record, stored.pristine)
-        place, region = np.nan, "bulk"
-        columns["set"].append(sets.get(uid, ""))
         if record is not None and position is not None:
             cell = stored.pristine[str(record.calculation.pristine_uid)].structure
-            b = conventional_axes(cell)[1]
-            place = float((position % 1.0) @ cell.lattice.matrix @ b / np.linalg.norm(b))
-            region = "boundary" if cell.properties.get("boundary") else "bulk"
-        columns["position_b_A"].append(place)
-        columns["lithiation"].append("lithiated" if pd.isna(ordering) else "delithiated")
-        columns["region"].append(region)
-    return columns
+            row["metals"] = _metals(cell)
+            if built := cell.properties.get("boundary"):
+                row["region"] = "boundary"
+                row["boundary"] = json.dumps(built.get("preset", {}), sort_keys=True)
+                row["position_b_A"] = float(position[1] % 1.0) * cell.lattice.b
+        rows.append(row)
+    return pd.DataFrame(rows, index=table.index)
 
 
-def _sets(table: pd.DataFrame, stored: Stored) -> dict[str, str]:
-    """Return the set S1, S2, ... along b of each vacancy at a boundary, by uid."""
-    by_cell: dict[str, dict[str, str]] = {}
-    for uid in dict.fromkeys(table["uid"]):
-        record = stored.vacancies.get(uid)
-        cell = stored.pristine.get(str(record.calculation.pristine_uid)) if record else None
-        if record is not None and cell is not None and cell.structure.properties.get("boundary"):
-            by_cell.setdefault(cell.uid, {})[uid] = str(record.calculation.site)
-    found: dict[str, str] = {}
-    for cell_uid, sites in by_cell.items():
-        structure = stored.pristine[cell_uid].structure
-        labels = list(dict.fromkeys(sites.values()))
-        index = [structure.site_properties["label"].index(label) for label in labels]
-        places = {round(float(structure.frac_coords[i][1]) % 1.0, 2) for i in index}
-        names = site_sets(structure, labels, min(MAX_SETS, len(places)))
-        found |= {uid: names[site] for uid, site in sites.items()}
-    return found
+def _metals(cell: Structure) -> str:
+    """Name what stays when lithium leaves: the formula without it."""
+    return str((cell.composition - {"Li": cell.composition["Li"]}).reduced_formula)
 
 
 def _unstrained(table: pd.DataFrame) -> pd.DataFrame:

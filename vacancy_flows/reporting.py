@@ -14,7 +14,7 @@ from vacancy_flows.analysis.plots import plot_strain
 from vacancy_flows.analysis.report import ReportCell, ReportFigure, ReportSection, write_report
 from vacancy_flows.boundary_tables import boundary_energies, energy_lines, lithiated_hosts
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.derived import campaigns_of, derived_tables, records_of
+from vacancy_flows.derived import derived_tables, records_of
 from vacancy_flows.errors import InputError
 from vacancy_flows.outputs import write_csv
 from vacancy_flows.predictions import Wanted, prediction_figures, write_predictions
@@ -26,6 +26,7 @@ from vacancy_flows.report_figures import (
 )
 from vacancy_flows.schemas import Record
 from vacancy_flows.tables import Tables
+from vacancy_flows.uses import campaigns_in
 
 _CODES = ("chgnet", "torch", "weights", "device", "vasp", "gpaw")  # as engines report them
 _PACKAGES = ("vacancy-flows", "pymatgen", "ase", "atomate2", "jobflow", "spglib", "numpy")
@@ -141,7 +142,7 @@ def write_page(
 
 def _wanted(database: ResultsDatabase, table: pd.DataFrame) -> Wanted:
     """Return the strains that the campaigns of a table ask to predict."""
-    names = campaigns_of(table)
+    names = campaigns_in(table["campaign"])
     known = database.campaigns
     found: dict[str, list[tuple[str, float]]] = {}
     for name in sorted(names & known.keys()):

@@ -46,10 +46,14 @@ class TwinBlock(_Block):
 
 
 class Tilt(_Block):
-    """Axis, what points up, and the angles; in the words of ingrained too."""
+    """Axis, what points up (direction or normal of a plane), and the angles.
+
+    The words of ingrained are understood too.
+    """
 
     axis: Triple
-    up: Triple
+    up: Triple | None = None
+    up_plane: Triple | None = None
     top_angle: float
     bottom_angle: float
 
@@ -68,6 +72,12 @@ class Tilt(_Block):
             if word in data and own in data:
                 raise ValueError(f"{word} and {own} are the same: leave one out")
         return {words.get(key, key): value for key, value in data.items()}
+
+    @model_validator(mode="after")
+    def _one_up(self) -> Tilt:
+        if (self.up is None) == (self.up_plane is None):
+            raise ValueError("give up (a direction) or up_plane (a plane), one of them")
+        return self
 
 
 class Bicrystal(_Block):

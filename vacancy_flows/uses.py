@@ -79,6 +79,11 @@ def uses_of(pairs: Mapping[str, Any]) -> list[Use]:
     return [Use(pairs.get("campaign", ""), pairs.get("host", ""), pairs.get("ordering"), energy)]
 
 
+def campaigns_in(column: Iterable[object]) -> set[str]:
+    """Return the names of campaigns in a table's column, where a cell may name several."""
+    return {name for cell in column if isinstance(cell, str) for name in cell.split(SEPARATOR)}
+
+
 def claimed(descriptions: Mapping[str, Mapping[str, Any]], calculation: Calculation) -> list[Use]:
     """Return who uses a calculation, by what campaigns wrote beside the raw documents.
 

@@ -21,6 +21,7 @@ from vacancy_flows.structures.boundaries.sites import (
     free_labels,
     nearest_boundary,
     plane_distances,
+    positions_along_b,
     region_labels,
     site_sets,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "misorientation",
     "nearest_boundary",
     "plane_distances",
+    "positions_along_b",
     "preset_boundary",
     "region_labels",
     "relaxed_apart",

@@ -8,7 +8,7 @@ from pymatgen.core import Element, Structure
 from vacancy_flows.structures.boundaries.sites import boundary_properties, plane_distances
 
 _IN_LAYER = 3.4  # Å; TM-TM within a layer 2.86, between layers 5.0
-_FLAT = 0.05  # mean square of a direction's component; 1/2 in a whole layer
+_FLAT = 0.25  # mean square of the second direction; 1/2 in a whole layer, 0 in a row
 
 
 def layer_normal(

@@ -8,6 +8,7 @@ from pymatgen.core import Structure
 
 from vacancy_flows.structures.names import site_labels
 
+_APART = 0.5  # Å along b; sites no further apart stand at one position, relaxed or not
 WhichBoundary = Literal[1, 2, "both"]
 
 
@@ -157,17 +158,12 @@ def site_sets(structure: Structure, labels: Sequence[str], n_sets: int = 4) -> d
     ValueError
         For unknown labels, and more sets than positions along b.
     """
-    index = {label: i for i, label in enumerate(site_labels(structure))}
-    unknown = [label for label in labels if label not in index]
-    if unknown:
-        raise ValueError(f"There is no site {', '.join(unknown)} in the structure.")
-    along = np.round(structure.frac_coords[[index[label] for label in labels], 1] % 1.0, 6) % 1.0
-    order = np.argsort(along, kind="stable")
-    gaps = np.diff(along[order], append=along[order[:1]] + 1.0)
-    if not 1 <= n_sets <= max(1, int((gaps > 1e-3).sum())):
+    along, order, gaps = _along_b(structure, labels)
+    positions = positions_along_b(structure, labels)
+    if not 1 <= n_sets <= positions:
         raise ValueError(
-            f"{len(labels)} sites at {int((gaps > 1e-3).sum())} positions along b make no {n_sets} "
-            "sets: ask for fewer."
+            f"{len(labels)} sites at {positions} positions along b make no {n_sets} sets: ask for "
+            "fewer."
         )
     cuts = np.sort(np.argsort(-np.round(gaps, 5), kind="stable")[:n_sets])
     number = np.searchsorted(cuts, np.arange(len(order)), side="left") % n_sets
@@ -176,6 +172,25 @@ def site_sets(structure: Structure, labels: Sequence[str], n_sets: int = 4) -> d
     means = [_circular_mean(along[groups == k]) for k in range(n_sets)]
     rank = {int(k): r + 1 for r, k in enumerate(np.argsort(np.round(means, 6), kind="stable"))}
     return {label: f"S{rank[int(k)]}" for label, k in zip(labels, groups, strict=True)}
+
+
+def positions_along_b(structure: Structure, labels: Sequence[str]) -> int:
+    """Count the positions along b at which sites stand: as many sets are possible."""
+    gaps = _along_b(structure, labels)[2] * structure.lattice.b
+    return max(1, int((gaps > _APART).sum()))
+
+
+def _along_b(
+    structure: Structure, labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fractional coordinates along b, their order, and the gaps after each in that order."""
+    index = {label: i for i, label in enumerate(site_labels(structure))}
+    unknown = [label for label in labels if label not in index]
+    if unknown:
+        raise ValueError(f"There is no site {', '.join(unknown)} in the structure.")
+    along = np.round(structure.frac_coords[[index[label] for label in labels], 1] % 1.0, 6) % 1.0
+    order = np.argsort(along, kind="stable")
+    return along, order, np.diff(along[order], append=along[order[:1]] + 1.0)
 
 
 def _circular_mean(fractions: np.ndarray) -> float:

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from vacancy_flows.analysis.correlation import correlate, correlation_table
+from vacancy_flows.analysis.correlation import (
+    ALL_HOSTS,
+    correlate,
+    correlation_table,
+    correlations_by_host,
+)
 
 # Anscombe, Am. Stat. 27, 17 (1973): four pictures with r = 0.816 (0.817 the fourth).
 X = [10, 8, 13, 9, 11, 14, 6, 4, 12, 7, 5]
@@ -167,3 +172,20 @@ def test_table_of_nothing_and_unknown_columns():
     assert "only 0 pairs" in empty["reason"][0]
     with pytest.raises(ValueError, match="nearest known: net_charge"):
         correlation_table(vacancies(), columns=["net_charges"])
+
+
+def test_two_hosts_may_hide_what_each_shows():
+    """Simpson's paradox: E_f rises with the neighbours in either host, over both it falls."""
+    table = vacancies(
+        converged=True,
+        host=["poor"] * 3 + ["rich"] * 3,
+        tm_neighbours=[4, 5, 6, 1, 2, 3],
+        formation_energy_eV=[0.0, 0.1, 0.2, 2.0, 2.1, 2.2],
+    )
+    found = correlations_by_host(table, ["tm_neighbours"]).set_index("host")
+    assert found.index.tolist() == [ALL_HOSTS, "poor", "rich"]
+    assert found.pearson["poor"] == pytest.approx(1) == found.pearson["rich"]
+    assert found.pearson[ALL_HOSTS] < -0.7
+    assert found.n.tolist() == [6, 3, 3]
+    alone = correlations_by_host(table[table.host == "poor"], ["tm_neighbours"])
+    assert alone.host.tolist() == [ALL_HOSTS]

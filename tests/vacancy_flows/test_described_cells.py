@@ -54,6 +54,17 @@ def test_the_tilt_in_the_words_of_ingrained_and_in_ours(tilts):
     assert misorientation(thick, core=1.5) == pytest.approx(180 - 110.1, abs=1)
 
 
+def test_a_plane_may_point_up(load):
+    by_plane = {**OWN_WORDS, "up_plane": [0, 0, 3]}
+    del by_plane["up"]
+    cell = root_of(load, {**BICRYSTAL, "bicrystal": by_plane})
+    assert cell.properties["boundary"]["grains"]["top"]["plane"] == [0, 1, 2]
+    for wrong in ({**by_plane, "up": [0, 0, 1]}, {"axis": [-1, 0, 0], "up": None}):
+        angles = {"top_angle": -71, "bottom_angle": 38}
+        with pytest.raises(InputError, match="give up"):
+            load({"structure": {**BICRYSTAL, "bicrystal": {**wrong, **angles}}})
+
+
 def test_a_surface_has_one_boundary(load):
     cell = root_of(load, {**BICRYSTAL, "vacuum": 12.0}, sites={"within": 1.5})
     assert [plane["boundary"] for plane in cell.properties["boundary"]["planes"]] == [1]
@@ -107,7 +118,7 @@ def test_what_cannot_be_built_is_refused_by_name(load, structure, told):
 @pytest.mark.parametrize(
     ("sites", "told"),
     [
-        ({"within": 0.1}, "the nearest is 0.39 Å away"),
+        ({"within": 0.1}, "the nearest is 0.49 Å away"),
         ({"within": 1.0, "boundary": 2}, "There is no boundary 2"),
     ],
 )

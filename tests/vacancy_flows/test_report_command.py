@@ -200,12 +200,17 @@ def test_a_defect_entry_gives_back_the_raw_difference(database):
 
 
 def test_figures_of_charges_and_of_sites_at_boundaries(finished, tmp_path):
-    """Charges and a boundary put by hand into the records of a finished campaign."""
+    """Charges and a boundary put by hand into the records of a finished campaign: D is bulk."""
     database = ResultsDatabase(tmp_path / "results.db")
     records = []
     for record in ResultsDatabase.open(finished.directory / "results.db").records():
         calculation, structure = record.calculation, record.structure.copy()
-        structure.properties["boundary"] = {"planes": [{"boundary": 1, "fraction": 0.5}]}
+        if calculation.host == "P":
+            structure.properties["boundary"] = {
+                "kind": "bicrystal",
+                "preset": {"name": "invented", "thickness": 5.0},
+                "planes": [{"boundary": 1, "fraction": 0.5}],
+            }
         charge = None if calculation.site is None else -1.0 - 0.1 * (calculation.site == "O-8j-1")
         calculation = calculation.model_copy(update={"net_charge": charge})
         result = record.result.model_copy(update={"structure": structure})
@@ -215,9 +220,11 @@ def test_figures_of_charges_and_of_sites_at_boundaries(finished, tmp_path):
     assert set(table.net_charge) == {-1.0, -1.1}
     written = report_tables(database, [(reference, table)], tmp_path / "out", "Invented")
     names = {path.name for path in written}
-    assert {"net_charge_chgnet.svg", "sites_b_chgnet.png"} <= names
-    assert "sites_b_chgnet_biaxial-ab_+0.02.png" in names
+    assert {"net_charge_chgnet.svg", "sites_b_chgnet_P.png"} <= names
+    assert "sites_b_chgnet_P_biaxial-ab_+0.02.png" in names
     assert all(path.is_file() for path in written)
+    along_b = (tmp_path / "out" / "sites_b_chgnet_P.svg").read_text(encoding="utf-8")
+    assert "bulk delithiated" in along_b
     cells = [path for path in written if path.parent.name == "cells" and path.suffix == ".png"]
     assert len(cells) == 4  # two sites of two hosts, unstrained
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

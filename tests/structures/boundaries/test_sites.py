@@ -7,9 +7,11 @@ from vacancy_flows.structures.boundaries import (
     layer_normal,
     nearest_boundary,
     plane_distances,
+    positions_along_b,
     region_labels,
     site_sets,
 )
+from vacancy_flows.structures.boundaries.reading import is_metal, normal_of
 
 
 @pytest.fixture
@@ -66,6 +68,18 @@ def test_sets_lie_along_b(twin):
                 assert sets[one] == sets[other]
 
 
+def test_sites_of_one_row_that_relaxed_apart_stand_at_one_position(twin):
+    labels = region_labels(twin, 0.1, 1, "O")
+    index = {label: i for i, label in enumerate(twin.site_properties["label"])}
+    first = twin.frac_coords[index[labels[0]], 1]
+    row = [x for x in labels if abs((twin.frac_coords[index[x], 1] - first + 0.5) % 1 - 0.5) < 0.01]
+    assert 1 < len(row) < len(labels)
+    for k, label in enumerate(row):
+        twin.translate_sites([index[label]], [0, 0.1 * k / twin.lattice.b, 0])
+    assert positions_along_b(twin, row) == 1
+    assert positions_along_b(twin, labels) == 2
+
+
 def test_what_cannot_be_is_refused(twin, r3m):
     with pytest.raises(ValueError, match="no boundary planes"):
         plane_distances(r3m)
@@ -87,3 +101,20 @@ def _shifted(cell):
     moved = cell.copy()
     moved.translate_sites(range(len(moved)), [0, 0, 0.06], to_unit_cell=False)
     return moved
+
+
+def test_a_row_with_one_more_atom_is_no_layer(r3m):
+    """Else one atom that moved would turn the layer read in a thin core."""
+    slab = r3m.copy()
+    slab.make_supercell([8, 3, 1])
+    metals = [i for i, site in enumerate(slab) if is_metal(site.specie.symbol)]
+    layer = [
+        i for i in metals if abs(slab.frac_coords[i, 2] - slab.frac_coords[metals[0], 2]) < 0.1
+    ]
+    row = [i for i in layer if abs(slab.frac_coords[i, 1] - slab.frac_coords[layer[0], 1]) < 0.1]
+    assert (len(layer), len(row)) == (24, 8)
+    beside = next(i for i in layer if i not in row)
+    assert normal_of(slab, layer) == pytest.approx([0, 0, 1], abs=1e-6)
+    for atoms in (row, [*row, beside]):
+        with pytest.raises(ValueError, match="span no layer"):
+            normal_of(slab, atoms)
