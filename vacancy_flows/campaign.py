@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,7 @@ from vacancy_flows.engines import POTENTIALS, default_prerelax, get_engine
 from vacancy_flows.errors import InputError
 from vacancy_flows.structure_blocks import Described, described
 from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
+from vacancy_flows.structures.names import short
 
 logger = logging.getLogger(__name__)
 
@@ -179,6 +181,16 @@ class Relax(_Block):
         return data
 
 
+def _structure(value: Any) -> Any:
+    """Refuse what neither names nor describes a structure, before pydantic tries each kind."""
+    if not isinstance(value, str | BaseModel) or value == "":
+        raise ValueError(
+            f"give a built-in host, the path of a file, or keys that describe one, not "
+            f"{short(value)}"
+        )
+    return value
+
+
 class Host(_Block):
     """A host: built in, any file pymatgen reads, or described.
 
@@ -187,7 +199,7 @@ class Host(_Block):
     """
 
     name: Name
-    structure: Annotated[str, Field(min_length=1)] | Described
+    structure: Annotated[str | Described, BeforeValidator(_structure)]
     cell: Literal["conventional", "primitive"] | None = None
     supercell: Supercell = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
     delithiate: Delithiation | None = None
@@ -247,6 +259,18 @@ class OxygenBlock(_Block):
         return OxygenReference(**self.model_dump())
 
 
+def _check_names(names: list[str]) -> None:
+    """Refuse host names that are equal, or that are where case does not count."""
+    for first, second in combinations(names, 2):
+        if first == second:
+            raise ValueError(f"hosts: the name {first!r} is used twice: rename one")
+        if first.lower() == second.lower():  # folders bear these names
+            raise ValueError(
+                f"hosts: {first!r} and {second!r} differ in case only, which some file systems do "
+                "not tell apart: rename one"
+            )
+
+
 class Campaign(_Block):
     """A whole campaign file.
 
@@ -266,10 +290,7 @@ class Campaign(_Block):
 
     @model_validator(mode="after")
     def _hosts_differ(self) -> Campaign:
-        names = [host.name for host in self.hosts]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"hosts: the name {twice[0]!r} is used twice: rename one")
+        _check_names([host.name for host in self.hosts])
         for host in self.hosts:
             for key, value in (
                 ("sites.within", self.sites_of(host).within),
