@@ -7,6 +7,7 @@ key and remedy. Only ``name``, ``engine`` and ``hosts`` are required.
 from __future__ import annotations
 
 import logging
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,18 @@ logger = logging.getLogger(__name__)
 _MAX_GUARD_SHIFT = 0.2  # eV; what the guard of the references would let pass
 
 
+def _check_names(names: list[str]) -> None:
+    """Refuse host names that are equal, or that are where case does not count."""
+    for first, second in combinations(names, 2):
+        if first == second:
+            raise ValueError(f"hosts: the name {first!r} is used twice: rename one")
+        if first.lower() == second.lower():  # folders bear these names
+            raise ValueError(
+                f"hosts: {first!r} and {second!r} differ in case only, which some file systems do "
+                "not tell apart: rename one"
+            )
+
+
 class Campaign(Block):
     """A whole campaign file.
 
@@ -52,10 +65,7 @@ class Campaign(Block):
 
     @model_validator(mode="after")
     def _hosts_differ(self) -> Campaign:
-        names = [host.name for host in self.hosts]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"hosts: the name {twice[0]!r} is used twice: rename one")
+        _check_names([host.name for host in self.hosts])
         for host in self.hosts:
             for key, value in (
                 ("sites.within", self.sites_of(host).within),

@@ -22,6 +22,7 @@ from pydantic import (
 from vacancy_flows.analysis import LI2O_FORMATION_ENTHALPY, OxygenReference
 from vacancy_flows.structure_blocks import Described, described
 from vacancy_flows.structures import MAX_STRAIN, supercell_matrix
+from vacancy_flows.structures.names import short
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._+-]{0,79}")
 _MISSING = {"na", "n/a", "nan", "none", "null", "inf", "infinity"}
@@ -173,6 +174,16 @@ class Relax(Block):
         return data
 
 
+def _structure(value: Any) -> Any:
+    """Refuse what neither names nor describes a structure, before pydantic tries each kind."""
+    if not isinstance(value, str | BaseModel) or value == "":
+        raise ValueError(
+            f"give a built-in host, the path of a file, or keys that describe one, not "
+            f"{short(value)}"
+        )
+    return value
+
+
 class Host(Block):
     """A host: built in, any file pymatgen reads, or described.
 
@@ -181,7 +192,7 @@ class Host(Block):
     """
 
     name: Name
-    structure: Annotated[str, Field(min_length=1)] | Described
+    structure: Annotated[str | Described, BeforeValidator(_structure)]
     cell: Literal["conventional", "primitive"] | None = None
     supercell: Supercell = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
     delithiate: Delithiation | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from pathlib import Path
@@ -16,6 +17,16 @@ from vacancy_flows.errors import InputError, nearest
 from vacancy_flows.structures.names import short
 
 _MAX_BYTES = 1_000_000
+_WANTED = {  # by pydantic's name of the error
+    "string_type": "must be text",
+    "float_type": "must be a number, without quotes or unit",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list, in brackets or with a dash before each entry",
+    "dict_type": "must hold keys and values",
+    "model_type": "must hold keys and values",
+}
 
 
 def load_campaign(path: str | Path) -> Campaign:
@@ -122,7 +133,12 @@ def _message(problem: Any, model: type[BaseModel], location: list[Any]) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return message
-    return f"{message[:1].lower()}{message[1:]}, not {_short(problem['input'])}"
+    found = _short(problem["input"])
+    if problem["type"] == "literal_error":
+        choices = re.split(", | or ", str(problem["ctx"]["expected"]).replace("'", ""))
+        return f"{found} is not understood, {nearest(str(problem['input']), choices)}"
+    wanted = _WANTED.get(problem["type"], f"{message[:1].lower()}{message[1:]}")
+    return f"{wanted}, not {found}"
 
 
 def _known_keys(model: type[BaseModel], location: list[Any]) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from vacancy_flows.engines import ENGINES, get_engine
+from vacancy_flows.engines import ENGINES, Engine, get_engine
 from vacancy_flows.errors import InputError
 
 _PACKAGES = {
@@ -56,6 +56,29 @@ def check_engine(name: str) -> Finding:
     return Finding(f"engine {name}", True, f"energy scale {engine.energy_scale}")
 
 
+def require_engine(engine: Engine, spec: Path, elements: Iterable[str] = ()) -> None:
+    """Refuse a campaign whose engine this machine cannot run.
+
+    Parameters
+    ----------
+    engine
+        Of the campaign.
+    spec
+        Campaign file, for the message.
+    elements
+        Symbols of what is to be calculated, where they are known already.
+
+    Raises
+    ------
+    InputError
+        With what is missing.
+    """
+    try:
+        engine.check(elements)
+    except InputError as error:
+        raise error.at(file=spec, key="engine") from None
+
+
 def check_campaign(spec: Path) -> str:
     """Return what a campaign file asks for, after its engine was looked for here.
 
@@ -71,10 +94,7 @@ def check_campaign(spec: Path) -> str:
     campaign = load_campaign(spec)
     engine = get_engine(campaign.engine, campaign.settings)
     plans = plan_hosts(campaign, engine)
-    try:
-        engine.check(elements_of(plans))
-    except InputError as error:
-        raise error.at(file=spec, key="engine") from None
+    require_engine(engine, spec, elements_of(plans))
     return cost_text(campaign, engine, plans, 1)
 
 

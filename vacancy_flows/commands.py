@@ -12,6 +12,7 @@ from vacancy_flows import rawstore
 from vacancy_flows.boundary_tables import boundary_energies, energy_lines, lithiated_hosts
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.campaign_file import load_campaign
+from vacancy_flows.check import require_engine
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import get_engine
 from vacancy_flows.errors import InputError
@@ -75,9 +76,9 @@ def run_here(
     """
     campaign = load_campaign(spec)
     engine = get_engine(campaign.engine, campaign.settings)
-    engine.check()
+    require_engine(engine, spec)
     plans = plan_hosts(campaign, engine)  # everything is checked before a file is made
-    engine.check(elements_of(plans))
+    require_engine(engine, spec, elements_of(plans))
     place = _place(directory, location)
     if dry_run:
         there = is_url(place) or Path(place).exists()

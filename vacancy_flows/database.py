@@ -23,6 +23,7 @@ from vacancy_flows.rows import from_row, to_row
 from vacancy_flows.schemas import Record
 from vacancy_flows.uses import SEPARATOR, Use, pairs_of, uses_of, with_use
 
+_SQLITE_HEAD = b"SQLite format 3\0"
 # stored name -> column of the analysis
 _COLUMNS = {
     "cell_formula": "formula",
@@ -93,7 +94,8 @@ class ResultsDatabase:
             database = cls(path)
             _check_rows(database, path)
         except (sqlite3.DatabaseError, OSError) as error:
-            raise InputError(f"is not a results database ({error})", file=path) from None
+            problem = f"is not a results database ({error}): name one that `run` made"
+            raise InputError(problem, file=path) from None
         return database
 
     @property
@@ -299,7 +301,11 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _check_tables(path: Path) -> None:
-    """Refuse another program's SQLite file, to which ASE would add its own tables."""
+    """Refuse another program's file, to which ASE would add its own tables."""
+    with path.open("rb") as file:
+        head = file.read(len(_SQLITE_HEAD))
+    if head and head != _SQLITE_HEAD:  # SQLite takes a file of a few bytes for an empty one
+        raise sqlite3.DatabaseError("file is not a database")
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
         found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")

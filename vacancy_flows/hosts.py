@@ -132,8 +132,9 @@ def _file_cell(campaign: Campaign, name: str, key: str) -> Structure:
     path = _path_of(campaign, name)
     if not _is_file(path):
         hint = nearest(name, BUILT_IN_HOSTS)
+        found = f"{path} is a folder" if _is_folder(path) else f"there is no file {path}"
         raise InputError(
-            f"{name!r} is neither a built-in host ({hint}) nor a file (there is no file {path})",
+            f"{name!r} is neither a built-in host ({hint}) nor a file ({found})",
             file=campaign.path,
             key=key,
         )
@@ -152,6 +153,13 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name too long, or with a null character
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
         return False
 
 

@@ -30,12 +30,16 @@ BAD_KEYS = [
     ({"strain": strained(float("inf"))}, "strain.0", "0.05 means 5 %"),
     ({"strain": strained(5)}, "strain.0", "0.05 means 5 %"),
     ({"strain": strained(-0.21)}, "strain.0", "0.05 means 5 %"),
-    ({"strain": strained(True)}, "strain.0.values.0", "valid number"),
-    ({"strain": strained("2 %")}, "strain.0.values.0", "valid number"),
+    ({"strain": strained(True)}, "strain.0.values.0", "must be a number"),
+    ({"strain": strained("2 %")}, "strain.0.values.0", "without quotes or unit"),
+    ({"strain": {"mode": "biaxial-ab", "values": 0.02}}, "strain.0.values", "must be a list"),
+    ({"hosts": ["Li2MnO3"]}, "hosts.0", "must hold keys and values, not 'Li2MnO3'"),
+    ({"host": {"structure": ""}}, "hosts.0.structure", "the path of a file"),
+    ({"host": {"structure": 5}}, "hosts.0.structure", "the path of a file"),
     ({"strain": strained(0.02, 0.02)}, "strain.0", "leave one out"),
     ({"strain": strained(0.02, 0.02 + 1e-12)}, "strain.0", "leave one out"),
-    ({"strain": strained(0.0, mode="biaxial")}, "strain.0.mode", "'biaxial-ab'"),
-    ({"strain": strained(0.0, mode="none")}, "strain.0.mode", "'hydrostatic'"),
+    ({"strain": strained(0.0, mode="biaxial")}, "strain.0.mode", "did you mean 'biaxial-ab'?"),
+    ({"strain": strained(0.0, mode="none")}, "strain.0.mode", "known: biaxial-ab, hydrostatic"),
     ({"host": {"supercell": [0, 1, 1]}}, "hosts.0.supercell", "at least 1"),
     ({"host": {"supercell": [1.5, 1, 1]}}, "hosts.0.supercell", "three integers"),
     ({"host": {"supercell": "big"}}, "hosts.0.supercell", "three integers"),
@@ -49,7 +53,7 @@ BAD_KEYS = [
     ({"relax": {"cell": "free"}, "strain": strained(0.02)}, "relax.cell", "cell: fixed"),
     ({"oxygen_reference": {"pressure": -1.0}}, "oxygen_reference", "above zero"),
     ({"oxygen_reference": {"scheme": "user"}}, "oxygen_reference", "needs mu_o"),
-    ({"oxygen_reference": {"scheme": "O3"}}, "oxygen_reference.scheme", "'Li2O'"),
+    ({"oxygen_reference": {"scheme": "O3"}}, "oxygen_reference.scheme", "known: Li2O, O2, user"),
     ({"oxygen_reference": {"shift": 0.68}}, "oxygen_reference.shift", "leave `shift` out"),
     *(
         ({"oxygen_reference": {"li2o_enthalpy": value}}, "oxygen_reference.li2o_enthalpy", remedy)
@@ -124,7 +128,7 @@ FILES = [
     (f"relax: {{max_steps: {'9' * 5000}}}\n", "not valid YAML"),
     ("a: 1\n---\nb: 2\n", "single document"),
     ("1: 2\n", "keys should be strings"),
-    ("name: &a [*a]\n", "valid string"),
+    ("name: &a [*a]\n", "must be text"),
     ("#" * 1_000_001, "larger than 1 MB"),
 ]
 
@@ -192,7 +196,7 @@ def test_plain_name(load, name):
 
 
 def test_number_for_a_name_is_told_as_one(load):
-    with pytest.raises(InputError, match="name: input should be a valid string, not 100000"):
+    with pytest.raises(InputError, match="name: must be text, not 100000"):
         load(text="name: 1e5\nengine: chgnet\nhosts: [{name: A, structure: Li2MnO3}]\n")
 
 
@@ -205,6 +209,13 @@ def test_unicode_and_a_byte_order_mark_are_read(load, bom):
 def test_two_hosts_of_one_name(load):
     hosts = [{"name": "A", "structure": "Li2MnO3"}, {"name": "A", "structure": "b.cif"}]
     with pytest.raises(InputError, match="hosts: the name 'A' is used twice: rename one"):
+        load(hosts=hosts)
+
+
+def test_two_hosts_whose_names_differ_in_case_only(load):
+    """Their folders would be one on some file systems."""
+    hosts = [{"name": name, "structure": "Li2MnO3"} for name in ("LMO", "lmo")]
+    with pytest.raises(InputError, match="hosts: 'LMO' and 'lmo' differ in case only"):
         load(hosts=hosts)
 
 

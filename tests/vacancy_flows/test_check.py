@@ -2,6 +2,8 @@
 
 import importlib.util
 
+import pytest
+
 from vacancy_flows import check
 from vacancy_flows.engines import ENGINES
 
@@ -41,9 +43,10 @@ def test_a_campaign_that_can_run_is_counted(command, finished):
     assert "about 16 calculations" in answer.out
 
 
-def test_a_campaign_whose_engine_cannot_run_here_is_refused(command, campaign_file):
+@pytest.mark.parametrize("words", [["check"], ["run", "-d", "out"]])
+def test_a_campaign_whose_engine_cannot_run_here_is_refused(command, campaign_file, words):
     spec = campaign_file(settings={"device": "cuda:7"})
-    answer = command("check", spec)
+    answer = command(*words, spec)
     assert answer.status == 2
     assert f"{spec}: " in answer.err
     assert "cuda:7" in answer.err

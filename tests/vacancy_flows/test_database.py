@@ -128,7 +128,9 @@ def test_open_of_nothing(tmp_path):
     assert not (tmp_path / "missing.db").exists()
 
 
-@pytest.mark.parametrize("content", [b"garbage" * 1000, b"\x00" * 4096, b"name: a campaign file\n"])
+@pytest.mark.parametrize(
+    "content", [b"x", b"garbage" * 1000, b"\x00" * 4096, b"name: a campaign file\n"]
+)
 def test_open_of_something_else(tmp_path, content):
     path = tmp_path / "results.db"
     path.write_bytes(content)

@@ -14,6 +14,7 @@ from vacancy_flows import engines
 from vacancy_flows.analysis import mu_o_from_li2o, mu_o_from_o2
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import ENGINES, REFERENCE_KINDS, Engine, get_engine
+from vacancy_flows.engines.base import default_reference
 from vacancy_flows.engines.chgnet import calculator
 from vacancy_flows.engines.minimise import stress_limit
 from vacancy_flows.errors import EngineError
@@ -277,6 +278,19 @@ def test_provenance_names_versions_and_weights(host12, chgnet):
     assert found["weights"] == "0.3.0"
     assert found["torch"]
     assert found["chgnet"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "atoms", "nearest"),
+    [("Li", "Im-3m", 1, 3.51 * 3**0.5 / 2), ("Li2O", "Fm-3m", 3, 4.62 * 3**0.5 / 4)],
+)
+def test_reference_crystals(kind, group, atoms, nearest):
+    """Primitive cells of bcc Li and of antifluorite Li2O, right-handed."""
+    cell = default_reference(kind).structure
+    assert (cell.get_space_group_info()[0], len(cell)) == (group, atoms)
+    assert np.linalg.det(cell.lattice.matrix) > 0
+    assert min(n.nn_distance for n in cell.get_neighbors(cell[0], 4.0)) == pytest.approx(nearest)
+    assert cell.composition.reduced_formula == kind
 
 
 def test_reference_energies(references):

@@ -120,7 +120,7 @@ def test_file_that_is_no_structure(load, tmp_path, content, name):
 
 def test_folder_is_no_structure(load, tmp_path):
     (tmp_path / "folder").mkdir()
-    refused(load, {"structure": "folder"}, "structure", "nor a file")
+    refused(load, {"structure": "folder"}, "structure", "folder is a folder")
 
 
 @pytest.mark.parametrize("structure", ["a\0b", "x" * 5000, "~nobody-of-this-name/x.cif", "."])

@@ -103,7 +103,7 @@ def test_block_of_a_host_goes_over_the_common_one(load):
 
 @pytest.mark.parametrize("value", [1, "yes", None, 0.5])
 def test_predict_is_true_or_false(load, value):
-    with pytest.raises(InputError, match=r"strain\.0\.predict: input should be a valid boolean"):
+    with pytest.raises(InputError, match=r"strain\.0\.predict: must be true or false"):
         load(strain=PREDICTED | {"predict": value})
 
 

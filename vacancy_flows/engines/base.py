@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
 from jobflow import Maker
 from pymatgen.core import Lattice, Structure
 
@@ -130,9 +131,10 @@ def default_reference(kind: ReferenceKind) -> ReferenceCell:
             "fixed",
             1,
         )
+    # Written out: pymatgen's search for a space group's operations takes half a second.
     if kind == "Li":
-        cell = Structure.from_spacegroup("Im-3m", Lattice.cubic(3.51), ["Li"], [[0, 0, 0]])
-        return ReferenceCell(cell.get_primitive_structure(), "free", 1)
-    sites = [[0.25, 0.25, 0.25], [0, 0, 0]]
-    cell = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.62), ["Li", "O"], sites)
-    return ReferenceCell(cell.get_primitive_structure(), "free", 1)
+        vectors = 3.51 / 2 * np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+        return ReferenceCell(Structure(vectors, ["Li"], [[0, 0, 0]]), "free", 1)
+    vectors = 4.62 / 2 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    sites = [[0.25, 0.25, 0.25], [0.75, 0.75, 0.75], [0, 0, 0]]
+    return ReferenceCell(Structure(vectors, ["Li", "Li", "O"], sites), "free", 1)
