@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from jobflow import Maker
@@ -123,16 +124,18 @@ def default_reference(kind: ReferenceKind) -> ReferenceCell:
     a = 3.51 Å; Li2O: antifluorite, a = 4.62 Å. All are relaxed by the engine, so the
     numbers are starts only.
     """
+    cell: Literal["free", "fixed"] = "fixed" if kind == "O2" else "free"
+    return ReferenceCell(_reference_structure(kind).copy(), cell, 1)
+
+
+@cache  # space groups take half a second
+def _reference_structure(kind: ReferenceKind) -> Structure:
     if kind == "O2":
         box = Lattice.orthorhombic(8.0, 8.1, 8.2)
-        return ReferenceCell(
-            Structure(box, ["O", "O"], [[0, 0, 0], [0, 0, 1.207]], coords_are_cartesian=True),
-            "fixed",
-            1,
-        )
+        return Structure(box, ["O", "O"], [[0, 0, 0], [0, 0, 1.207]], coords_are_cartesian=True)
     if kind == "Li":
         cell = Structure.from_spacegroup("Im-3m", Lattice.cubic(3.51), ["Li"], [[0, 0, 0]])
-        return ReferenceCell(cell.get_primitive_structure(), "free", 1)
+        return cell.get_primitive_structure()
     sites = [[0.25, 0.25, 0.25], [0, 0, 0]]
     cell = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.62), ["Li", "O"], sites)
-    return ReferenceCell(cell.get_primitive_structure(), "free", 1)
+    return cell.get_primitive_structure()

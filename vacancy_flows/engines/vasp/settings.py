@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pymatgen.core import Element
@@ -129,6 +129,16 @@ class VaspSettings(BaseModel):
     @classmethod
     def _check_incar(cls, value: dict[str, Any]) -> dict[str, Any]:
         return check_incar(value)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` reads: without it a job's maker would keep but a text of it."""
+        names = {"@module": type(self).__module__, "@class": type(self).__name__}
+        return {**names, **self.model_dump(mode="json", exclude_none=True)}
+
+    @classmethod
+    def from_dict(cls, d: dict[str, Any]) -> Self:
+        """Return the settings that `as_dict` wrote."""
+        return cls.model_validate({k: v for k, v in d.items() if not k.startswith("@")})
 
     @property
     def energy_scale(self) -> str:
