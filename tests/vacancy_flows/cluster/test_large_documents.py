@@ -16,6 +16,9 @@ pytestmark = [
 ]
 
 
+# ruff: noqa: PLR0917  # fixtures
+
+
 def test_ionic_steps_go_into_the_store_for_large_data(
     place, small, tools, launch, tmp_path, monkeypatch
 ):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pymatgen.core import Element
 
 from vacancy_flows.engines.hubbard import HubbardU
 from vacancy_flows.engines.kpoints import LIU_2022_DENSITY, KPoints
+from vacancy_flows.engines.settings import EngineSettings
 from vacancy_flows.engines.vasp.incar import BASE_INCAR, NO_ENERGY, check_incar
 from vacancy_flows.errors import InputError
 
@@ -59,7 +60,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-class VaspSettings(BaseModel):
+class VaspSettings(EngineSettings):
     """Settings of the engine vasp; what is left out is the preset's.
 
     Attributes
@@ -85,8 +86,6 @@ class VaspSettings(BaseModel):
     bader
         Whether statics write the charge density and the core densities Bader needs.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
     preset: Literal["liu2022", "boundary"] = "liu2022"
     u: HubbardU = Field(default_factory=dict)
@@ -129,16 +128,6 @@ class VaspSettings(BaseModel):
     @classmethod
     def _check_incar(cls, value: dict[str, Any]) -> dict[str, Any]:
         return check_incar(value)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` reads: without it a job's maker would keep but a text of it."""
-        names = {"@module": type(self).__module__, "@class": type(self).__name__}
-        return {**names, **self.model_dump(mode="json", exclude_none=True)}
-
-    @classmethod
-    def from_dict(cls, d: dict[str, Any]) -> Self:
-        """Return the settings that `as_dict` wrote."""
-        return cls.model_validate({k: v for k, v in d.items() if not k.startswith("@")})
 
     @property
     def energy_scale(self) -> str:
