@@ -51,12 +51,21 @@ def status(spec: Path | None, launchpad: Path | None) -> None:
     type=Place(path_type=Path),
     help="my_launchpad.yaml; may be repeated. Else FireWorks' own.",
 )
-def collect(spec: Path | None, directory: Path, launchpads: tuple[Path, ...]) -> None:
+@click.option(
+    "--jobstore",
+    "jobstores",
+    multiple=True,
+    type=Place(path_type=Path),
+    help="jobflow.yaml of what ran without a LaunchPad (jobflow-remote); may be repeated.",
+)
+def collect(
+    spec: Path | None, directory: Path, launchpads: tuple[Path, ...], jobstores: tuple[Path, ...]
+) -> None:
     """Store what is finished in DIR/results.db, with tables and figures; again and again."""
     _needed()
     from vacancy_flows.cluster.collecting import collect_here
 
-    sys.exit(collect_here(directory, spec, launchpads))
+    sys.exit(collect_here(directory, spec, launchpads, jobstores))
 
 
 @click.command()

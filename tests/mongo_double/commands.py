@@ -155,6 +155,13 @@ class Commands:
             )
         return {"numIndexesAfter": len(collection.index_information())}
 
+    def _dropIndexes(self, _: Any, collection: Any, command: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        if command["index"] == "*":
+            collection.drop_indexes()
+        else:
+            collection.drop_index(command["index"])
+        return {}
+
     def _listIndexes(self, _: Any, collection: Any, _command: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         found = [
             {"v": 2, "key": dict(index["key"]), "name": name}

@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import click
+from jobflow import JobStore
 from monty.json import MontyDecoder
 
 from vacancy_flows import rawstore
 from vacancy_flows.campaign_file import load_campaign
-from vacancy_flows.cluster.connection import Cluster, open_cluster, record_documents
+from vacancy_flows.cluster.connection import open_cluster, open_jobstore, record_documents
+from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.registry import noted_campaigns
 from vacancy_flows.cluster.standing import reason, standings
 from vacancy_flows.commands import RESULT_FILES, RESULT_FOLDERS, open_results, say, write_results
@@ -32,8 +34,10 @@ class Collector:
 
     Parameters
     ----------
-    clusters
-        Where calculations may be; of one that is in two of them, the first counts.
+    stores
+        JobStores that may hold calculations; of one that is in two of them, the first counts.
+    launchpads
+        That say what failed.
     stored
         uids of what was collected before. A vacancy waits for its references, with which its
         settings are compared when it is stored.
@@ -46,8 +50,13 @@ class Collector:
 
     free = 1_000_000
 
-    def __init__(self, clusters: Sequence[Cluster], stored: Collection[str]) -> None:
-        self.clusters = clusters
+    def __init__(
+        self,
+        stores: Sequence[JobStore],
+        launchpads: Sequence[CampaignLaunchPad],
+        stored: Collection[str],
+    ) -> None:
+        self.stores, self.launchpads = stores, launchpads
         self.pending: list[Calculation] = []
         self._asked: list[Calculation] = []
         self._stored = set(stored)
@@ -68,8 +77,8 @@ class Collector:
         early = [c for c in early if c.kind == "vacancy"]
         self.pending += early
         missing = {c.uid: c for c in asked if c not in early}
-        for cluster in self.clusters:
-            for uid, document in record_documents(cluster.store, list(missing)).items():
+        for store in self.stores:
+            for uid, document in record_documents(store, list(missing)).items():
                 del missing[uid]
                 self._stored.add(uid)
                 record = MontyDecoder().process_decoded(document["output"])
@@ -83,7 +92,7 @@ class Collector:
 
     def _failure(self, uid: str) -> str:
         """Say why a calculation failed, if it did wherever it was tried."""
-        found = [(c.launchpad, standings(c.launchpad, [uid]).get(uid)) for c in self.clusters]
+        found = [(pad, standings(pad, [uid]).get(uid)) for pad in self.launchpads]
         there = [(pad, standing) for pad, standing in found if standing is not None]
         if not there or any(standing.state != "failed" for _, standing in there):
             return ""
@@ -98,7 +107,12 @@ class _Told(Progress):
         return ""
 
 
-def collect_here(directory: Path, spec: Path | None = None, launchpads: Sequence[Path] = ()) -> int:
+def collect_here(
+    directory: Path,
+    spec: Path | None = None,
+    launchpads: Sequence[Path] = (),
+    jobstores: Sequence[Path] = (),
+) -> int:
     """Store the finished calculations of campaigns and write tables, figures and report.
 
     Parameters
@@ -108,7 +122,9 @@ def collect_here(directory: Path, spec: Path | None = None, launchpads: Sequence
     spec
         Campaign file; where None, every campaign of the LaunchPads.
     launchpads
-        Their files; FireWorks' own where empty.
+        Their files; FireWorks' own where there are no ``jobstores`` either.
+    jobstores
+        Files as ``jobflow.yaml``, of what was run without a LaunchPad (jobflow-remote).
 
     Returns
     -------
@@ -120,20 +136,31 @@ def collect_here(directory: Path, spec: Path | None = None, launchpads: Sequence
     InputError
         Where the input is wrong, or another process writes there.
     """
-    clusters = [*map(open_cluster, launchpads)] or [open_cluster()]
-    specs = [spec] if spec is not None else _specs(clusters)
+    alone = [open_jobstore(file) for file in jobstores]
+    clusters = [open_cluster(file) for file in launchpads]
+    if not clusters and not alone:
+        clusters = [open_cluster()]
+    pads = [cluster.launchpad for cluster in clusters]
+    stores = [*(cluster.store for cluster in clusters), *alone]
+    specs = [spec] if spec is not None else _specs(pads)
     make_directory(directory, "-d", RESULT_FILES, RESULT_FOLDERS)
     rawstore.has_documents(directory)  # refuses another file
     with WriterLock(directory / "results.db"):
-        return max((_collect(file, directory, clusters) for file in specs), default=0)
+        return max((_collect(file, directory, stores, pads) for file in specs), default=0)
 
 
-def _collect(spec: Path, directory: Path, clusters: Sequence[Cluster]) -> int:
+def _collect(
+    spec: Path,
+    directory: Path,
+    stores: Sequence[JobStore],
+    launchpads: Sequence[CampaignLaunchPad],
+) -> int:
     """Collect one campaign."""
     campaign = load_campaign(spec)
     engine = get_engine(campaign.engine, campaign.settings)
     database = open_results(directory / "results.db")
-    collector, raw = Collector(clusters, database.uids()), RawStore(directory)
+    collector = Collector(stores, launchpads, database.uids())
+    raw = RawStore(directory)
     try:
         run = CampaignRun(campaign, engine, database, raw, collector, _Told(say))
         report = run.run()
@@ -146,7 +173,7 @@ def _collect(spec: Path, directory: Path, clusters: Sequence[Cluster]) -> int:
     return 1 if report.failures else 0
 
 
-def _specs(clusters: Sequence[Cluster]) -> list[Path]:
+def _specs(launchpads: Sequence[CampaignLaunchPad]) -> list[Path]:
     """Return the files of all campaigns that were submitted.
 
     Raises
@@ -154,9 +181,10 @@ def _specs(clusters: Sequence[Cluster]) -> list[Path]:
     InputError
         Where there is none, or one is not here.
     """
-    noted = {n: c for cluster in clusters for n, c in noted_campaigns(cluster.launchpad).items()}
+    noted = {name: c for pad in launchpads for name, c in noted_campaigns(pad).items()}
     if not noted:
-        raise InputError("no campaign was submitted there: `vacancy-flows submit` first")
+        problem = "no campaign was submitted there: `vacancy-flows submit` first, or name its file"
+        raise InputError(problem)
     for name, campaign in noted.items():
         if not Path(campaign["spec"]).is_file():
             problem = f"campaign {name}: its file is not here: name it, `collect SPEC -d DIR`"

@@ -134,8 +134,8 @@ def _check_store(engine: Engine, cluster: Cluster) -> None:
     """Refuse a JobStore that cannot take what an engine gives it."""
     if engine.leaves_files and "data" not in cluster.store.additional_stores:
         raise InputError(
-            "has no additional store `data` for large documents, which VASP needs: see "
-            "fireworks_configs/jobflow.yaml",
+            f"has no additional store `data` for large documents, which engine {engine.name} "
+            "needs: see fireworks_configs/jobflow.yaml",
             file="jobflow.yaml",
             key="JOB_STORE.additional_stores",
         )

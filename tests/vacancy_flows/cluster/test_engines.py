@@ -6,16 +6,25 @@ import pytest
 from fireworks import Firework
 
 from vacancy_flows.campaign import Campaign
+from vacancy_flows.cluster.connection import finished_records
+from vacancy_flows.cluster.submitting import prepared, submit_here
 from vacancy_flows.cluster.tasks import CalculationTask
 from vacancy_flows.cluster.workflows import calculation_fireworks
 from vacancy_flows.engines import get_engine
-from vacancy_flows.plan import start
+from vacancy_flows.plan import after, start
 from vacancy_flows.planning import plan_hosts
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib"),
     pytest.mark.filterwarnings("ignore:POTCAR data"),
 ]
+BOUNDARY = {
+    "name": "B",
+    "structure": {"boundary": "twin_104"},
+    "delithiate": {"fraction": 0.875},
+    "sites": {"within": 1.0},
+    "relax": {"free_within": 4.0},
+}
 HOST = {"name": "P", "structure": "Li2MnO3", "cell": "primitive"}
 
 
@@ -46,3 +55,19 @@ def test_every_engine_comes_back_with_its_settings(engine, settings, jobs):
             assert getattr(inputs, "settings", inputs).u == {"Mn": 3.5}
     text = json.loads(json.dumps(CalculationTask.of(calculation, found, {}).to_dict()))
     assert str(calculation.uid) in text["calculation"]
+
+
+def test_a_boundary_goes_on_as_planned(place, small, invented, launch):
+    spec = small(hosts=[BOUNDARY])
+    submit_here(spec, place.launchpad)
+    store = launch(place).store
+    assert set(place.states()) == {"COMPLETED"}
+    (plan,) = prepared(spec).plans
+    expected = [c for c in start(plan) if c.kind == "host"]
+    found = finished_records(store, list(place.uids()))
+    for calculation in expected:
+        expected += after(plan, found[calculation.uid])
+    uids = {c.uid for c in expected} | set(plan.reference_uids.values())
+    assert place.uids() == dict.fromkeys(uids, 1)
+    moved = [c.structure.site_properties.get("selective_dynamics") for c in expected]
+    assert any(moved)

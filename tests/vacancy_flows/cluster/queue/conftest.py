@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -49,19 +48,23 @@ class Account:
     def configuration(self):
         return self.folder / "configuration"
 
-    def command(self, *words, check=True, **more):
-        """Run ``vacancy-flows`` in a process of its own."""
-        done = subprocess.run(
+    def start(self, *words, **more):
+        """Start ``vacancy-flows`` in a process of its own."""
+        return subprocess.Popen(
             [sys.executable, "-c", MAIN, *map(str, words)],
             env=self.environment | more,
             cwd=self.folder,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
-            check=False,
         )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
+
+    def command(self, *words, check=True, **more):
+        """Run ``vacancy-flows`` to its end."""
+        process = self.start(*words, **more)
+        out, err = process.communicate(timeout=300)
+        assert not check or process.returncode == 0, out + err
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def set_walltime(self, walltime, grace):
         """Edit the adapter of big Fireworks, as a user does."""
@@ -100,27 +103,33 @@ class Account:
             fw["name"]: fw["state"] for fw in pad.fireworks.find(query, {"name": 1, "state": 1})
         }
 
+    def pack(self):
+        """Edit the adapter: one job does one short run after another (docs/cluster.md)."""
+        path = self.configuration / "my_qadapter.yaml"
+        many = "fw rlaunch rapidfire --nlaunches infinite --sleep 1"
+        path.write_text(path.read_text().replace("fw rlaunch singleshot", many))
+
+    def fill(self, name, *words):
+        """Send a job that takes Fireworks until it is ended."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        self.command("fw", "qlaunch", "-fm", *words, "--launch_dir", folder, "singleshot")
+
     @contextlib.contextmanager
-    def queue(self):
-        """Send big Fireworks to the queue while there are any; one job does the small ones."""
+    def queue(self, packed=0):
+        """Jobs for big Fireworks, one for each or some for all; one job does the small ones."""
         small = ["-w", self.configuration / "my_fworker_small.yaml"]
-        small += ["-q", self.configuration / "my_qadapter_small.yaml"]
-        (self.folder / "small").mkdir(exist_ok=True)
-        small += ["--launch_dir", self.folder / "small"]
-        self.command("fw", "qlaunch", "-fm", *small, "singleshot")
+        self.fill("small", *small, "-q", self.configuration / "my_qadapter_small.yaml")
+        for number in range(packed):
+            self.fill(f"big{number}")
         big = ["fw", "qlaunch", "-r", "rapidfire", "--nlaunches", "infinite", "--sleep", "1"]
-        process = subprocess.Popen(
-            [sys.executable, "-c", MAIN, *big],
-            env=self.environment,
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = None if packed else self.start(*big)
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            if process is not None:
+                process.kill()
+                process.communicate()
             self.slurm.cancel_all()
 
     def wait_for(self, name, *states, seconds=60):
