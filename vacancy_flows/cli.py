@@ -13,8 +13,9 @@ from typing import Any
 
 import click
 
+from vacancy_flows.cli_cluster import COMMANDS
+from vacancy_flows.cli_paths import Place as _Place
 from vacancy_flows.errors import InputError
-from vacancy_flows.output_paths import check_path
 
 # Only what every command needs is imported above: `--help` must not wait for torch.
 
@@ -24,17 +25,6 @@ _REFERENCE_OPTIONS = (
     click.option("--temperature", type=float, default=None, help="K; 0: no thermal term."),
     click.option("--pressure", type=float, default=None, help="Of O2, bar."),
 )
-
-
-class _Place(click.Path):
-    """A path that what is written will name: see `check_path`."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        name = ""
-        if param is not None:
-            name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
-        check_path(value, name)
-        return super().convert(value, param, ctx)
 
 
 def _reference_options(command: Any) -> Any:
@@ -185,6 +175,10 @@ def check(spec: Path | None) -> None:
         return
     for finding in check_machine():
         click.echo(finding)
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 def main() -> None:

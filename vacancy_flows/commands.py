@@ -28,7 +28,7 @@ from vacancy_flows.runner import Report, run_campaign
 from vacancy_flows.standing import cost_text
 from vacancy_flows.tables import campaign_table
 
-_FILES = (
+RESULT_FILES = (
     "results.db",
     "results.db.writer",
     "vacancies.csv",
@@ -37,7 +37,8 @@ _FILES = (
     "report.html",
     *rawstore.FILES,
 )
-_FOLDERS = (*rawstore.FOLDERS, "figures")
+RESULT_FOLDERS = (*rawstore.FOLDERS, "figures")
+"""What is written into a directory for results."""
 
 
 def run_here(
@@ -86,9 +87,9 @@ def run_here(
         click.echo(cost_text(campaign, engine, plans, workers, earlier))
         return 0
     open_results(place)  # what is no database is named before a folder is made
-    make_directory(directory, "-d", _FILES, _FOLDERS)
+    make_directory(directory, "-d", RESULT_FILES, RESULT_FOLDERS)
     rawstore.has_documents(directory)  # refuses another file
-    progress = Progress(_say, workers)
+    progress = Progress(say, workers)
     with ExitStack() as locks:
         locks.enter_context(WriterLock(directory / "results.db"))  # for the raw documents
         if place != directory / "results.db":
@@ -96,7 +97,7 @@ def run_here(
         database = open_results(place)
         report = run_campaign(campaign, engine, database, directory, workers, progress)
         reused = f", {progress.reused} were there" if progress.reused else ""
-        _say(f"{report.computed} calculated{reused}, {len(report.failures)} with problems")
+        say(f"{report.computed} calculated{reused}, {len(report.failures)} with problems")
         write_results(campaign, report, database, directory)
     for failure in report.failures:
         click.echo(f"PROBLEM {failure}", err=True)
@@ -133,10 +134,10 @@ def _wrong_place(directory: Path, path: Path) -> str:
     if path.exists() and not path.is_file():
         return "is no ordinary file"
     own = path.resolve()
-    taken = {directory / name for name in _FILES}
+    taken = {directory / name for name in RESULT_FILES}
     if own in taken or own.suffix == ".writer":
         return "is written by the run itself"
-    if any(own.is_relative_to(directory / folder) for folder in (*_FOLDERS, "work")):
+    if any(own.is_relative_to(directory / folder) for folder in (*RESULT_FOLDERS, "work")):
         return "is in a folder of the run itself"
     return ""
 
@@ -193,6 +194,7 @@ def _boundary_energies(
     return [path]
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell of progress, on standard error and at once."""
     click.echo(line, err=True)
     sys.stderr.flush()

@@ -7,12 +7,27 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol
 
 from vacancy_flows.engines import Engine
 from vacancy_flows.schemas import Calculation
 from vacancy_flows.worker import Outcome, calculate, single_thread, start_worker
 
 _TRIES = 2  # of a calculation whose worker died, before it counts as failed
+
+
+class Finder(Protocol):
+    """What brings the outcomes of calculations: workers here, or a cluster that did them."""
+
+    @property
+    def free(self) -> int: ...  # noqa: D102
+
+    @property
+    def busy(self) -> bool: ...  # noqa: D102
+
+    def start(self, calculation: Calculation) -> None: ...  # noqa: D102
+
+    def finished(self) -> Iterator[Outcome]: ...  # noqa: D102
 
 
 class Workers:

@@ -17,7 +17,7 @@ from vacancy_flows.guard import compared, mu_o_of
 from vacancy_flows.ledger import Ledger, describe
 from vacancy_flows.plan import HostPlan, after, rank, ranked, start
 from vacancy_flows.planning import plan_hosts, plan_references
-from vacancy_flows.pool import Workers
+from vacancy_flows.pool import Finder, Workers
 from vacancy_flows.progress import Progress
 from vacancy_flows.rawstore import RawStore
 from vacancy_flows.schemas import Calculation, Record
@@ -72,7 +72,7 @@ class CampaignRun:
     raw
         Where the documents go, before the row.
     workers
-        What calculates.
+        What calculates; what it never brings is pending, and so is the campaign.
     progress
         Told of everything that happens.
     """
@@ -83,7 +83,7 @@ class CampaignRun:
         engine: Engine,
         database: ResultsDatabase,
         raw: RawStore,
-        workers: Workers,
+        workers: Finder,
         progress: Progress,
     ) -> None:
         self.campaign, self.engine = campaign, engine
@@ -115,7 +115,8 @@ class CampaignRun:
             self._calculate(plans)
         finally:
             self._write_uses()
-        self.ledger.finish(self.report.uids, complete=not self.report.failures)
+        complete = not self.report.failures and not self._waiting
+        self.ledger.finish(self.report.uids, complete=complete)
         return self.report
 
     def _calculate(self, plans: list[HostPlan]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from pymatgen.core import Element
 
 from vacancy_flows.engines.hubbard import HubbardU, u_shell
 from vacancy_flows.engines.kpoints import KPoints
+from vacancy_flows.engines.settings import EngineSettings
 
 INPUTS_VERSION = 1
 """Of the input; counted up when a default changes what an energy is."""
@@ -24,7 +25,7 @@ LARGEST_RELAXED = 24
 """Atoms of a host above which ``ions: auto`` leaves the ions to CHGNet."""
 
 
-class GpawSettings(BaseModel):
+class GpawSettings(EngineSettings):
     """Settings of the engine gpaw.
 
     Attributes
@@ -55,8 +56,6 @@ class GpawSettings(BaseModel):
     ranks
         MPI ranks of each calculation; more than 1 needs GPAW built with MPI.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
     encut: float = Field(default=500.0, ge=200, le=2000)
     u: HubbardU = Field(default_factory=lambda: {"Mn": 4.2})

@@ -152,7 +152,8 @@ class VaspRunMaker(base.BaseVaspMaker):
                 if attempt == _TRIES:
                     raise EngineError(
                         f"VASP crashed {_TRIES} times in {Path.cwd()} "
-                        f"({' '.join(str(error).split())}): see vasp.out and std_err.txt there"
+                        f"({' '.join(str(error).split())}{_said()}): see vasp.out and std_err.txt "
+                        "there"
                     ) from None
             except CustodianError as error:
                 start.note["gave_up"] = why_it_gave_up(error)
@@ -200,6 +201,14 @@ def _read(gave_up: str | None) -> FinishedRun:
     except RunError as error:
         said = f"custodian gave up ({gave_up}); " if gave_up else ""
         raise EngineError(f"{said}vasprun.xml in {Path.cwd()} {error}") from None
+
+
+def _said() -> str:
+    """Return what VASP, or its launcher, wrote to standard error, such as a full disk."""
+    path = Path("std_err.txt")
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    return f"; {' / '.join(lines[:2])[:200]}" if lines else ""
 
 
 def _judged(run: FinishedRun) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pymatgen.core import Element
 
 from vacancy_flows.engines.hubbard import HubbardU
 from vacancy_flows.engines.kpoints import LIU_2022_DENSITY, KPoints
+from vacancy_flows.engines.settings import EngineSettings
 from vacancy_flows.engines.vasp.incar import BASE_INCAR, NO_ENERGY, check_incar
 from vacancy_flows.errors import InputError
 
@@ -59,7 +60,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-class VaspSettings(BaseModel):
+class VaspSettings(EngineSettings):
     """Settings of the engine vasp; what is left out is the preset's.
 
     Attributes
@@ -85,8 +86,6 @@ class VaspSettings(BaseModel):
     bader
         Whether statics write the charge density and the core densities Bader needs.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
     preset: Literal["liu2022", "boundary"] = "liu2022"
     u: HubbardU = Field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Configurations for clusters, filled in by `vacancy-flows init-cluster`."""

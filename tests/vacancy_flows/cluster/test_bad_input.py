@@ -1,0 +1,132 @@
+"""What is wrong with a LaunchPad or JobStore is told in one message, before anything is added."""
+
+import socket
+
+import pytest
+
+from vacancy_flows.cluster.walltime import check_adapter
+from vacancy_flows.errors import InputError
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    from vacancy_flows.cluster import connection
+
+    monkeypatch.setattr(connection, "_WAIT_MS", 300)
+
+
+def refused(command, place, spec, *told):
+    """Every command says the same and ends with 2."""
+    for words in (["submit", spec], ["status", spec], ["retry"], ["collect", "-d", "out"]):
+        answer = command(*words, "--launchpad", place.launchpad)
+        assert answer.status == 2, answer.err
+        assert len(answer.err.strip().splitlines()) == 1, answer.err
+        for text in told:
+            assert text in answer.err
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_launchpad_that_does_not_answer(place, small, command):
+    text = place.launchpad.read_text()
+    place.launchpad.write_text(text.replace(text.split()[3], str(free_port())))
+    refused(command, place, small(), "my_launchpad.yaml", "LaunchPad does not answer", "check host")
+
+
+def test_a_jobstore_that_does_not_answer(place, small, command, mongo):
+    file = place.folder / "jobflow.yaml"
+    file.write_text(file.read_text().replace(f"port: {mongo.port}", f"port: {free_port()}"))
+    refused(command, place, small(), "jobflow.yaml", "JobStore does not answer")
+
+
+def test_a_wrong_password(place, small, command, monkeypatch, mongo):
+    monkeypatch.setenv("MY_PASSWORD", "wrong")
+    with place.launchpad.open("a") as file:
+        file.write("username: ada\npassword: $MY_PASSWORD\n")
+    refused(command, place, small(), "LaunchPad refuses user or password")
+    monkeypatch.delenv("MY_PASSWORD")
+    refused(command, place, small(), "password: the environment variable MY_PASSWORD is not set")
+
+
+def test_a_password_in_a_file(place, small, command):
+    with place.launchpad.open("a") as file:
+        file.write("username: ada\npassword: sesame\n")
+    refused(command, place, small(), "write the name of an environment variable instead")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("host: [", "is no YAML"),
+        ("- host", "holds no keys and values"),
+        ("port: 1", "names no host"),
+        ("host: a\nport: many", "is no LaunchPad"),
+    ],
+)
+def test_a_file_that_is_no_launchpad(place, small, command, text, told):
+    place.launchpad.write_text(text)
+    refused(command, place, small(), "my_launchpad.yaml", told)
+
+
+def test_no_file_at_all(place, small, command, monkeypatch):
+    place.launchpad.unlink()
+    refused(command, place, small(), "my_launchpad.yaml: cannot be read")
+    monkeypatch.setattr("fireworks.fw_config.LAUNCHPAD_LOC", None)
+    answer = command("status")
+    assert answer.status == 2
+    assert "--launchpad: no LaunchPad is configured" in answer.err
+
+
+def test_a_jobstore_without_room_for_what_vasp_gives(place, small, command):
+    file = place.folder / "jobflow.yaml"
+    file.write_text(file.read_text().split("  additional_stores")[0])
+    spec = small(engine="vasp", relax={})
+    answer = command("submit", spec, "--launchpad", place.launchpad)
+    assert answer.status == 2
+    assert "has no additional store `data`" in answer.err
+    assert not place.fireworks()
+
+
+def test_a_campaign_that_was_not_submitted(place, small, command):
+    answer = command("status", small(), "--launchpad", place.launchpad)
+    assert answer.status == 2
+    assert "campaign 'small' was not submitted" in answer.err
+
+
+def test_a_campaign_that_changed_since(place, small, command, tools):
+    command("submit", small(), "--launchpad", place.launchpad)
+    changed = small(relax={"fmax": 0.2})
+    answer = command("status", changed, "--launchpad", place.launchpad)
+    assert answer.status == 2
+    assert "has changed since it was submitted" in answer.err
+
+
+def test_an_adapter_of_the_users_own_hand(tmp_path, monkeypatch):
+    known = {"SLURM": ("partition", lambda: {"debug"})}
+    monkeypatch.setattr("vacancy_flows.cluster.walltime._QUEUES", known)
+    file = tmp_path / "my_qadapter.yaml"
+    for queue, walltime, told in (
+        ("nowhere", "1:00:00", "there is no partition 'nowhere'"),
+        ("debug", "1 day", "'1 day' is no walltime"),
+    ):
+        file.write_text(f"_fw_q_type: SLURM\nqueue: {queue}\nwalltime: '{walltime}'\n")
+        with pytest.raises(InputError, match=told):
+            check_adapter(file)
+    file.write_text("_fw_q_type: SLURM\nqueue: debug\nwalltime: '1:00:00'\n")
+    check_adapter(file)
+
+
+def test_submit_looks_at_the_adapter_beside_the_launchpad(place, small, command):
+    (place.folder / "my_qadapter.yaml").write_text(
+        "_fw_q_type: SLURM\nqueue: debug\nwalltime: 1 day\n"
+    )
+    answer = command("submit", small(), "--launchpad", place.launchpad)
+    assert answer.status == 2
+    assert "my_qadapter.yaml: walltime: '1 day' is no walltime of SLURM" in answer.err
+    assert not place.fireworks()

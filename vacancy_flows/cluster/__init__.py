@@ -1,0 +1,1 @@
+"""Campaigns on supercomputers through FireWorks: submit, status, collect, retry."""

@@ -1,0 +1,65 @@
+"""Which jobs of a queue are still there: asked of SLURM or PBS, where they are at hand."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+_TIMEOUT = 30  # s
+_ENDED = {"C", "F", "X"}  # PBS: completed, finished
+
+
+def is_alive(queue: str, job: str) -> bool | None:
+    """Tell whether a job is waiting or running; None where the queue cannot be asked.
+
+    Parameters
+    ----------
+    queue
+        ``SLURM`` or ``PBS``.
+    job
+        Its id.
+    """
+    if queue == "SLURM":
+        done = _ask(["squeue", "--noheader", "--format=%T", f"--jobs={job}"])
+        if done is None:
+            return None
+        if done.returncode == 0:
+            return bool(done.stdout.strip())
+        return False if "Invalid job id" in done.stderr else None
+    done = _ask(["qstat", "-f", job])
+    if done is None:
+        return None
+    states = [
+        line.split("=")[1].strip() for line in done.stdout.splitlines() if "job_state" in line
+    ]
+    if done.returncode == 0 and states:
+        return states[0] not in _ENDED
+    return False if "nknown" in done.stderr or "finished" in done.stderr else None
+
+
+def partitions() -> set[str] | None:
+    """Return the names of SLURM's partitions, None where it cannot be asked."""
+    done = _ask(["sinfo", "--noheader", "--format=%R"])
+    if done is None or done.returncode:
+        return None
+    return set(done.stdout.split())
+
+
+def pbs_queues() -> set[str] | None:
+    """Return the names of PBS' queues, None where it cannot be asked."""
+    done = _ask(["qstat", "-Q", "-f"])
+    if done is None or done.returncode:
+        return None
+    lines = done.stdout.splitlines()
+    return {line.split(":", 1)[1].strip() for line in lines if line.startswith("Queue:")}
+
+
+def _ask(command: list[str]) -> subprocess.CompletedProcess[str] | None:
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        return subprocess.run(  # noqa: S603  # ids are of the queue itself
+            command, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None

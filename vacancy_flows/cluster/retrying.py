@@ -1,0 +1,168 @@
+"""`retry`: what failed or was lost runs again, VASP from its CONTCAR in its own directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vacancy_flows.cluster.connection import open_cluster
+from vacancy_flows.cluster.launchpad import QUEUE_JOBS, CampaignLaunchPad
+from vacancy_flows.cluster.queue import is_alive
+from vacancy_flows.cluster.registry import noted_campaigns, wanted
+from vacancy_flows.cluster.status import campaigns_of
+from vacancy_flows.cluster.workflows import BIG
+
+_LOCKED_S = 10.0  # a lock of a workflow is held for less, unless its owner died
+
+
+def retry_here(
+    spec: Path | None = None, launchpad: Path | None = None, lost_after: float | None = None
+) -> int:
+    """Start failed and lost runs of campaigns again, and say which.
+
+    Parameters
+    ----------
+    spec
+        Campaign file; where None, every campaign of the LaunchPad.
+    launchpad
+        Its file; see `open_cluster`.
+    lost_after
+        s without a sign of life after which a run counts as lost where its queue cannot be
+        asked; FireWorks' own ``RUN_EXPIRATION_SECS`` where None.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    from fireworks.fw_config import RUN_EXPIRATION_SECS
+
+    pad = open_cluster(launchpad).launchpad
+    names = list(campaigns_of(pad, spec))
+    ours = _fireworks_of(pad, names)
+    unlocked = _unlock(pad, ours)
+    lost, unknown = _lost(pad, ours, RUN_EXPIRATION_SECS if lost_after is None else lost_after)
+    for launch_id in lost:
+        pad.mark_fizzled(launch_id)
+    _, _, torn = pad.detect_lostruns(query={"fw_id": {"$in": ours}}, refresh=True)
+    freed = _free_reservations(pad, ours)
+    again = _rerun(pad, ours)
+    click.echo(
+        f"{len(again)} runs start again, {len(lost)} of them were lost; "
+        f"{freed} were waiting for a job that the queue does not know; "
+        f"{len(torn)} states mended, {unlocked} workflows unlocked"
+    )
+    for fw_id, name in again.items():
+        click.echo(f"again {fw_id} {name}")
+    for line in unknown:
+        click.echo(f"note: {line}", err=True)
+    return 0
+
+
+def _fireworks_of(pad: CampaignLaunchPad, names: Iterable[str]) -> list[int]:
+    """Return the fw_ids of campaigns, those that they share with others included."""
+    known = noted_campaigns(pad, list(names))
+    uids = {d["uid"] for name, c in known.items() for d in wanted(pad, name, c["settings"])}
+    query = {
+        "$or": [
+            {"spec.uid": {"$in": sorted(uids)}},
+            {"spec.kind": "decision", "spec.campaign": {"$in": list(known)}},
+        ]
+    }
+    return [document["fw_id"] for document in pad.fireworks.find(query, {"fw_id": 1})]
+
+
+def _unlock(pad: CampaignLaunchPad, ours: list[int]) -> int:
+    """Unlock workflows whose lock was left behind by a process that died."""
+    query: dict[str, Any] = {"nodes": {"$in": ours}, "locked": {"$exists": True}}
+    locked = {document["_id"] for document in pad.workflows.find(query, {"_id": 1})}
+    end = time.monotonic() + _LOCKED_S
+    while locked and time.monotonic() < end:
+        time.sleep(0.25)
+        query["_id"] = {"$in": list(locked)}
+        locked &= {document["_id"] for document in pad.workflows.find(query, {"_id": 1})}
+    for name in locked:
+        pad.workflows.update_one({"_id": name}, {"$unset": {"locked": ""}})
+    return len(locked)
+
+
+def _lost(pad: CampaignLaunchPad, ours: list[int], silence: float) -> tuple[list[int], list[str]]:
+    """Return launches that run no more, and a line for each that may."""
+    running = pad.launches.find(
+        {"fw_id": {"$in": ours}, "state": "RUNNING"},
+        {"launch_id": 1, "fw_id": 1, "state_history": 1, "host": 1},
+    )
+    lost, unknown = [], []
+    for launch in running:
+        note = pad.db[QUEUE_JOBS].find_one({"_id": launch["launch_id"]})
+        alive = None if note is None else is_alive(note["queue"], note["job"])
+        quiet = (datetime.now(UTC).replace(tzinfo=None) - _last_sign(launch)).total_seconds()
+        if alive is False or (alive is None and quiet > silence):
+            lost.append(launch["launch_id"])
+        elif alive is None:
+            unknown.append(
+                f"fw_id {launch['fw_id']} runs on {launch.get('host')}, whose queue cannot be "
+                f"asked here; it counts as lost after {silence:.0f} s of silence (--lost-after)"
+            )
+    return lost, unknown
+
+
+def _last_sign(launch: dict[str, Any]) -> datetime:
+    """Return when a launch was last heard of, UTC."""
+    entries = [entry for entry in launch["state_history"] if entry["state"] == "RUNNING"]
+    found = entries[-1]["updated_on"] if entries else "1970-01-01T00:00:00"
+    when = datetime.fromisoformat(found) if isinstance(found, str) else found
+    return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
+
+
+def _free_reservations(pad: CampaignLaunchPad, ours: list[int]) -> int:
+    """Take back what is reserved for a job of the queue that is gone."""
+    kind = "SLURM" if is_alive("SLURM", "0") is not None else "PBS"
+    freed = 0
+    for launch in pad.launches.find({"fw_id": {"$in": ours}, "state": "RESERVED"}):
+        ids = [h["reservation_id"] for h in launch["state_history"] if "reservation_id" in h]
+        if ids and is_alive(kind, ids[-1]) is False:
+            pad.cancel_reservation(launch["launch_id"])
+            freed += 1
+    return freed
+
+
+def _rerun(pad: CampaignLaunchPad, ours: list[int]) -> dict[int, str]:
+    """Run again what failed and does not follow something that failed; fw_id → name."""
+    query = {"fw_id": {"$in": ours}, "state": "FIZZLED"}
+    fields = {"fw_id": 1, "name": 1, "launches": 1, "spec._category": 1}
+    failed = {fw["fw_id"]: fw for fw in pad.fireworks.find(query, fields)}
+    again: dict[int, str] = {}
+    for workflow in pad.workflows.find({"nodes": {"$in": list(failed)}}, {"nodes": 1, "links": 1}):
+        links = {int(parent): children for parent, children in workflow["links"].items()}
+        here = failed.keys() & set(workflow["nodes"])
+        below = {child for fw_id in here for child in _descendants(links, fw_id)}
+        for fw_id in sorted(here - below, reverse=True):
+            firework = failed[fw_id]
+            pad.rerun_fw(fw_id, **_in_its_directory(pad, firework))
+            again[fw_id] = firework["name"]
+    return again
+
+
+def _descendants(links: dict[int, list[int]], fw_id: int) -> set[int]:
+    found: set[int] = set()
+    level = list(links.get(fw_id, []))
+    while level:
+        found.update(level)
+        level = [c for child in level for c in links.get(child, []) if c not in found]
+    return found
+
+
+def _in_its_directory(pad: CampaignLaunchPad, firework: dict[str, Any]) -> dict[str, Any]:
+    """Return how an engine's run goes on where its files are."""
+    launches = firework.get("launches") or []
+    if firework["spec"].get("_category") != BIG or not launches:
+        return {}
+    if not pad.get_recovery(launches[-1]):
+        return {}  # it was stopped before it began
+    return {"recover_launch": launches[-1], "recover_mode": "prev_dir"}

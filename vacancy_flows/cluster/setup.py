@@ -1,0 +1,189 @@
+"""`init-cluster`: the files of ``fireworks_configs/``, filled in for this account."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from vacancy_flows.cluster.walltime import check_queue, seconds
+from vacancy_flows.errors import InputError
+from vacancy_flows.output_paths import make_directory
+
+_COMMON = ("FW_config.yaml", "my_launchpad.yaml", "jobflow.yaml", "my_fworker.yaml")
+_REST = ("my_fworker_small.yaml", "atomate2.yaml", "env.sh")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@/-]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLACE = re.compile(r"<([a-z_]+)>")
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is particular to an account on a cluster.
+
+    Attributes
+    ----------
+    scheduler
+        ``slurm`` or ``pbs``.
+    partition, account, walltime, nodes, ntasks
+        Of a job that runs VASP; ``ntasks`` on each node.
+    modules
+        To load, in order.
+    vasp_command, vasp_gamma_command
+        With their launcher.
+    mongo_host, mongo_port, database, mongo_user
+        The MongoDB server; no password where ``mongo_user`` is empty.
+    password_variable
+        Name of the environment variable that holds the password.
+    """
+
+    scheduler: str
+    partition: str
+    walltime: str
+    vasp_command: str
+    vasp_gamma_command: str
+    account: str | None = None
+    nodes: int = 1
+    ntasks: int = 1
+    modules: Sequence[str] = ()
+    mongo_host: str = "localhost"
+    mongo_port: int = 27017
+    database: str = "vacancy_flows"
+    mongo_user: str = ""
+    password_variable: str = "VACANCY_FLOWS_MONGO_PASSWORD"  # noqa: S105  # its name
+
+
+def init_cluster(account: Account, directory: Path) -> list[Path]:
+    """Write the files and return them; each is readable by its owner alone.
+
+    Parameters
+    ----------
+    account
+        See `Account`.
+    directory
+        New, or without these files.
+
+    Raises
+    ------
+    InputError
+        Where a value cannot be used; nothing is written.
+    """
+    _check(account)
+    folder = directory.resolve()
+    if "\n" in str(folder) or "$" in str(folder):
+        raise InputError("shells would not read this path: name another", file=directory)
+    texts = dict(_filled(account, folder))
+    for name in texts:
+        if (folder / name).exists():
+            problem = "exists already: edit it, or name another folder"
+            raise InputError(problem, file=directory / name, key="--output")
+    make_directory(folder, "--output")
+    folder.chmod(0o700)
+    for name, text in texts.items():
+        handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+    return [folder / name for name in texts]
+
+
+def _check(account: Account) -> None:
+    words = {
+        "--partition": account.partition,
+        "--account": account.account,
+        "--mongo-host": account.mongo_host,
+        "--mongo-database": account.database,
+        "--mongo-user": account.mongo_user,
+    }
+    for key, value in [*words.items(), *(("--module", m) for m in account.modules)]:
+        if value and not _WORD.fullmatch(value):
+            problem = f"{value!r} is no name: letters, digits and . _ + @ / - only"
+            raise InputError(problem, key=key)
+    if not _VARIABLE.fullmatch(account.password_variable):
+        problem = f"{account.password_variable!r} is no name of an environment variable"
+        raise InputError(problem, key="--password-variable")
+    for key, command in (
+        ("--vasp-command", account.vasp_command),
+        ("--vasp-gamma-command", account.vasp_gamma_command),
+    ):
+        try:
+            empty = not shlex.split(command)
+        except ValueError as error:
+            raise InputError(f"{command!r} is no command ({error})", key=key) from None
+        if empty:
+            raise InputError("is empty: name the program, with its launcher", key=key)
+    try:
+        check_queue(account.scheduler.upper(), account.partition, account.walltime)
+    except InputError as error:
+        raise InputError(
+            error.problem, key=f"--{error.key}".replace("queue", "partition")
+        ) from None
+
+
+def _filled(account: Account, folder: Path) -> list[tuple[str, str]]:
+    """Return name and text of every file."""
+    values = _values(account, folder)
+    source = files("vacancy_flows.fireworks_configs")
+    own = source / account.scheduler
+    places = [source / name for name in (*_COMMON, *_REST)]
+    places += sorted((p for p in own.iterdir() if p.is_file()), key=lambda p: p.name)
+    return [(place.name, _fill(place.name, place.read_text("utf-8"), values)) for place in places]
+
+
+def _values(account: Account, folder: Path) -> dict[str, Any]:
+    user = account.mongo_user or None
+    command = Path(sys.executable).with_name("vacancy-flows")
+    return {
+        "directory": str(folder),
+        "programs": str(Path(sys.executable).parent),
+        "command": shlex.quote(str(command)),
+        "modules": "\n".join(f"module load {shlex.quote(m)}" for m in account.modules),
+        "mongo_host": account.mongo_host,
+        "mongo_port": account.mongo_port,
+        "database": account.database,
+        "mongo_user": user,
+        "mongo_username_or_empty": user or "",
+        "mongo_password": f"${account.password_variable}" if user else None,
+        "mongo_authsource": account.database if user else None,
+        "fworker": account.partition,
+        "partition": account.partition,
+        "account": account.account,
+        "walltime": account.walltime,
+        "walltime_s": seconds(account.walltime, account.scheduler.upper()),
+        "nodes": account.nodes,
+        "ntasks": account.ntasks,
+        "vasp_command": account.vasp_command,
+        "vasp_gamma_command": account.vasp_gamma_command,
+    }
+
+
+def _fill(name: str, text: str, values: dict[str, Any]) -> str:
+    """Put values into ``<places>``: quoted for YAML where they stand alone, for the shell else."""
+    if name.endswith(".sh"):
+        return _PLACE.sub(lambda m: _shell(m[1], values[m[1]]), text)
+    lines = []
+    for line in text.splitlines():
+        key, _, value = line.partition(": ")
+        if line.lstrip().startswith("#") or not _PLACE.search(value):
+            lines.append(line)
+            continue
+        if _PLACE.fullmatch(value):
+            filled = values[value[1:-1]]
+        elif key.strip() in {"rocket_launch", "pre_rocket"}:
+            filled = _PLACE.sub(lambda m: _shell(m[1], values[m[1]]), value)
+        else:
+            filled = _PLACE.sub(lambda m: str(values[m[1]]), value)
+        if filled is not None or key.strip() != "account":  # CommonAdapter writes None out
+            lines.append(f"{key}: {json.dumps(filled)}")
+    return "\n".join(lines) + "\n"
+
+
+def _shell(name: str, value: Any) -> str:
+    """Return a value for a shell; a part of a path is quoted as it stands."""
+    return str(value) if name in {"modules", "command"} else shlex.quote(str(value))

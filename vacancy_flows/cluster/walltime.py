@@ -1,0 +1,93 @@
+"""Walltimes and partitions, checked before a job is sent to a queue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from vacancy_flows.cluster.queue import partitions, pbs_queues
+from vacancy_flows.errors import InputError, nearest
+
+_DAYS = re.compile(r"(?:(\d{1,3})-)?(\d{1,3}):([0-5]\d):([0-5]\d)")
+_QUEUES: dict[str, tuple[str, Callable[[], set[str] | None]]] = {
+    "SLURM": ("partition", partitions),
+    "PBS": ("queue", pbs_queues),
+}
+
+
+def seconds(walltime: str, scheduler: str) -> int:
+    """Return a walltime in s.
+
+    Parameters
+    ----------
+    walltime
+        ``H:M:S``, and ``D-H:M:S`` with SLURM.
+    scheduler
+        ``SLURM`` or ``PBS``.
+
+    Raises
+    ------
+    ValueError
+        Where it has another form, or is zero.
+
+    Examples
+    --------
+    >>> seconds("1-12:00:00", "SLURM")
+    129600
+    """
+    found = _DAYS.fullmatch(walltime)
+    if found is None or (found[1] and scheduler != "SLURM"):
+        forms = "H:M:S or D-H:M:S" if scheduler == "SLURM" else "H:M:S"
+        raise ValueError(f"{walltime!r} is no walltime of {scheduler}: write {forms}, as 24:00:00")
+    days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    if not total:
+        raise ValueError("a walltime of zero ends before it begins")
+    return total
+
+
+def check_queue(scheduler: str, queue: str, walltime: str) -> bool:
+    """Check what a job will ask for, and tell whether the queue's name could be looked up.
+
+    Raises
+    ------
+    InputError
+        Where the partition does not exist or the walltime has a wrong form.
+    """
+    try:
+        seconds(walltime, scheduler)
+    except ValueError as error:
+        raise InputError(str(error), key="walltime") from None
+    word, ask = _QUEUES[scheduler]
+    known = ask()
+    if known is not None and queue not in known:
+        problem = f"there is no {word} {queue!r} here: {nearest(queue, known)}"
+        raise InputError(problem, key=word)
+    return known is not None
+
+
+def check_adapter(file: Path) -> None:
+    """Check a ``my_qadapter.yaml``; other adapters than the two are the user's own.
+
+    Raises
+    ------
+    InputError
+        See `check_queue`.
+    """
+    try:
+        content = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+    except (OSError, YAMLError) as error:
+        raise InputError(f"cannot be read ({' '.join(str(error).split())})", file=file) from None
+    if not isinstance(content, dict) or content.get("_fw_q_type") not in _QUEUES:
+        return
+    queue, walltime = content.get("queue"), content.get("walltime")
+    if queue is None or walltime is None:
+        return
+    try:
+        check_queue(content["_fw_q_type"], str(queue), str(walltime))
+    except InputError as error:
+        raise error.at(file=file) from None

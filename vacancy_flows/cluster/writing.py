@@ -1,0 +1,106 @@
+"""Writing to a LaunchPad: one process at a time, nothing torn, nothing overwritten."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import redirect_stderr
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Self
+
+from fireworks import Workflow
+from fireworks.core.launchpad import WFLock
+from pymongo.errors import DuplicateKeyError
+
+from vacancy_flows.cluster.launchpad import CampaignLaunchPad
+from vacancy_flows.errors import InputError
+
+_LOCKS = "vacancy_flows_locks"
+_STALE = timedelta(minutes=10)  # a lock of a process that died; adding takes seconds
+
+
+class OneAtATime:
+    """The right to add to a LaunchPad: what is there and what is missing is asked once.
+
+    Parameters
+    ----------
+    launchpad
+        To add to.
+    patience
+        s to wait for others.
+
+    Raises
+    ------
+    InputError
+        On entering, where another process does not end.
+    """
+
+    def __init__(self, launchpad: CampaignLaunchPad, patience: float = 900.0) -> None:
+        self._locks = launchpad.db[_LOCKS]
+        self._launchpad, self._patience = launchpad, patience
+
+    def __enter__(self) -> Self:
+        """Take it, or wait for it."""
+        end = time.monotonic() + self._patience
+        while not self._taken():
+            if time.monotonic() > end:
+                raise InputError("another process adds to this LaunchPad and does not end")
+            time.sleep(0.2)
+        _drop_torn(self._launchpad)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go."""
+        self._locks.delete_one({"_id": "adding", "owner": _owner()})
+
+    def _taken(self) -> bool:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        self._locks.delete_one({"_id": "adding", "since": {"$lt": now - _STALE}})
+        try:
+            self._locks.insert_one({"_id": "adding", "owner": _owner(), "since": now})
+        except DuplicateKeyError:
+            return False
+        return True
+
+
+def add_workflow(launchpad: CampaignLaunchPad, workflow: Workflow) -> None:
+    """Add a workflow; one that is torn by a kill is dropped by who adds next.
+
+    FireWorks' ``bulk_add_wfs`` writes the workflow before its Fireworks, so that no worker
+    takes one that belongs to none.
+    """
+    workflow.metadata["adding"] = True
+    with redirect_stderr(StringIO()):  # its progress bar
+        launchpad.bulk_add_wfs([workflow])
+    node = next(iter(workflow.id_fw))
+    launchpad.workflows.update_one({"nodes": node}, {"$unset": {"metadata.adding": ""}})
+
+
+def attach(launchpad: CampaignLaunchPad, workflow: Workflow, parents: list[int]) -> None:
+    """Add Fireworks below others of one workflow.
+
+    As ``LaunchPad.append_wf``, which reads the workflow before it has the lock: a state that
+    changes in between would be lost.
+    """
+    with WFLock(launchpad, parents[0]):
+        whole = launchpad.get_wf_by_fw_id_lzyfw(parents[0])
+        changed = whole.append_wf(workflow, parents)
+        launchpad._update_wf(whole, changed)  # noqa: SLF001
+
+
+def _drop_torn(launchpad: CampaignLaunchPad) -> None:
+    """Drop workflows whose Fireworks were not all written, by a process that was killed."""
+    for workflow in launchpad.workflows.find({"metadata.adding": True}, {"nodes": 1}):
+        there = {"fw_id": {"$in": workflow["nodes"]}}
+        if launchpad.fireworks.count_documents(there) < len(workflow["nodes"]):
+            launchpad.fireworks.delete_many(there)
+            launchpad.workflows.delete_one({"_id": workflow["_id"]})
+        else:
+            done = {"$unset": {"metadata.adding": ""}}
+            launchpad.workflows.update_one({"_id": workflow["_id"]}, done)
+
+
+def _owner() -> str:
+    return f"pid {os.getpid()} on {socket.gethostname()}"
