@@ -225,8 +225,9 @@ def _figures(section: ReportSection) -> str:
         for number, ((engine, scale), rows) in enumerate(groups):
             stem = Path(folder) / f"strain{number}"
             drawn = plot_strain(rows.reset_index(drop=True), stem, section.reference)
+            against = " against strain" if rows["strain_mode"].ne("none").any() else ""
             caption = (
-                f"{section.title}: formation energy of neutral oxygen vacancies against strain, "
+                f"{section.title}: formation energy of neutral oxygen vacancies{against}, "
                 f"engine {engine}, energy scale {scale}, oxygen reference "
                 f"{section.reference.label(str(scale))}."
             )

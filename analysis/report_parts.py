@@ -149,7 +149,7 @@ def caveats_html(table: pd.DataFrame) -> str:
         bad = int((~table["converged"].astype(bool)).sum())
         if bad:
             texts.append(
-                f"{bad} of {len(table)} rows are not converged: they are marked, drawn hollow, "
+                f"{bad} of {len(table)} rows are not converged: they are marked, in figures too, "
                 "left out of every range, and no result."
             )
     items = "".join(f"<li>{html.escape(text)}</li>" for text in texts if text)

@@ -44,7 +44,10 @@ def described_cell(block: Described, read_bulk: Callable[[str], Structure]) -> S
         cannot be whole.
     """
     if isinstance(block, Boundary):
-        return preset_boundary(block.boundary, block.thickness)[0]
+        found = preset_boundary(block.boundary, block.thickness, block.candidate + 1)
+        cell = _candidate(found, block.candidate)
+        cell.properties["boundary"]["preset"] |= _numbered(block.candidate)
+        return cell
     if isinstance(block, Layered):
         a, b, c = block.cells
         return li_rich_cell(
@@ -63,7 +66,9 @@ def described_cell(block: Described, read_bulk: Callable[[str], Structure]) -> S
 
 def _twin(block: TwinBlock, bulk: Structure) -> Structure:
     axis = None if block.axis is None else _triple(block.axis)
-    return twins(bulk, _triple(block.twin), thickness=block.thickness, axis=axis)[0]
+    number = block.candidate
+    found = twins(bulk, _triple(block.twin), thickness=block.thickness, axis=axis, keep=number + 1)
+    return _candidate(found, number)
 
 
 def _bicrystal(block: Bicrystal, bulk: Structure) -> Structure:
@@ -82,7 +87,8 @@ def _bicrystal(block: Bicrystal, bulk: Structure) -> Structure:
             f"There is no match {block.match}: the {len(matches)} within the limits are numbered "
             f"from 0, see `vacancy-flows build`."
         )
-    cell = bicrystals(bulk, matches[block.match], 1, vacuum=block.vacuum)[0]
+    found = bicrystals(bulk, matches[block.match], block.candidate + 1, vacuum=block.vacuum)
+    cell = _candidate(found, block.candidate)
     cell.properties["boundary"]["matches"] = [str(match) for match in matches]
     cell.properties["boundary"]["match"] = block.match
     return cell
@@ -91,7 +97,22 @@ def _bicrystal(block: Bicrystal, bulk: Structure) -> Structure:
 def _asked(block: Bicrystal | TwinBlock, bulk: Structure) -> dict[str, Any]:
     """Return what identifies a boundary: everything asked for, and which crystal it is of."""
     kind = "twin" if isinstance(block, TwinBlock) else "bicrystal"
-    return {"name": kind, **block.model_dump(mode="json"), "bulk": root_uid(prepare_host(bulk))}
+    asked = block.model_dump(mode="json", exclude={"candidate"}) | _numbered(block.candidate)
+    return {"name": kind, **asked, "bulk": root_uid(prepare_host(bulk))}
+
+
+def _candidate(found: list[Structure], number: int) -> Structure:
+    if number >= len(found):
+        raise ValueError(
+            f"structure.candidate: there is no candidate {number}; the {len(found)} found are "
+            "numbered from 0"
+        )
+    return found[number]
+
+
+def _numbered(candidate: int) -> dict[str, int]:
+    """Return the number of a candidate for an identity; nothing of the first."""
+    return {"candidate": candidate} if candidate else {}
 
 
 def _triple(values: list[int]) -> tuple[int, int, int]:

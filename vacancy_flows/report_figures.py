@@ -105,11 +105,14 @@ def write_site_figures(
         if part["net_charge"].notna().any():
             paths = plot_charge(part, directory / f"net_charge{name}", reference)
             written += _figures(paths, f"E_f against the net charge of the O removed ({engine}).")
-        for name_of, rows in _by_boundary(part):
+        for host, rows in _by_boundary(part):
             for (mode, strain), drawn in rows.groupby(["strain_mode", "strain"], sort=False):
-                end = f"{name}_{name_of}" + ("" if mode == "none" else f"_{mode}_{strain:+g}")
-                paths = plot_sites_along_b(drawn, directory / f"sites_b{end}", reference)
-                written += _figures(paths, f"E_f and net charge of each site along b ({end[1:]}).")
+                end = "" if mode == "none" else f"_{mode}_{strain:+g}"
+                stem = directory / f"sites_b{name}_{host}{end}"
+                paths = plot_sites_along_b(drawn, stem, reference)
+                charge = " and net charge" if drawn["net_charge"].notna().any() else ""
+                caption = f"E_f{charge} of each site along b at the boundary of {host}"
+                written += _figures(paths, f"{caption}, bulk beside it ({engine}{end}).")
     return written
 
 

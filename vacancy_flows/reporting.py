@@ -96,8 +96,8 @@ def _report_table(
     written += predicted.paths[:1]
     figures = [
         *prediction_figures(predicted),
-        *write_maps(database, table, reference, directory, suffix),
         *write_site_figures(table, stored, reference, directory, suffix),
+        *write_maps(database, table, reference, directory, suffix),
     ]
     return written, figures
 

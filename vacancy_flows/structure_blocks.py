@@ -26,14 +26,20 @@ class _Block(BaseModel):
     is_boundary: ClassVar[bool] = True
 
 
-class Boundary(_Block):
+class _Built(_Block):
+    """Of the boundaries that a search found, ``candidate`` numbers the one taken, from 0."""
+
+    candidate: int = Field(default=0, ge=0, le=11)
+
+
+class Boundary(_Built):
     """A boundary of Li3NiCoMnO6 by its name, and the thickness of each grain in Å."""
 
     boundary: Literal[PRESETS]  # type: ignore[valid-type]
     thickness: float | None = Field(default=None, gt=0, le=100)
 
 
-class TwinBlock(_Block):
+class TwinBlock(_Built):
     """A mirror twin on the plane (hkl) of a bulk: see `structures.boundaries.twins`.
 
     ``bulk`` is built in or a file, ``axis`` the direction [uvw] along which a lies.
@@ -80,7 +86,7 @@ class Tilt(_Block):
         return self
 
 
-class Bicrystal(_Block):
+class Bicrystal(_Built):
     """Two grains of a bulk that are turned about an axis: see `structures.boundaries`.
 
     ``match`` is the number of a line in the table of matches, which `build` prints; ``depth``

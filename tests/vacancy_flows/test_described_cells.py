@@ -65,6 +65,16 @@ def test_a_plane_may_point_up(load):
             load({"structure": {**BICRYSTAL, "bicrystal": {**wrong, **angles}}})
 
 
+def test_other_candidates_are_hosts_of_their_own(load):
+    first, second = (root_of(load, {**BICRYSTAL, "candidate": number}) for number in (0, 1))
+    assert len({root_uid(cell) for cell in (first, second)}) == 2
+    assert "candidate" not in first.properties["boundary"]["preset"]
+    assert first.composition == second.composition
+    assert not np.allclose(first.distance_matrix, second.distance_matrix, atol=0.1)
+    twin = root_of(load, {"boundary": "twin_104", "candidate": 1})
+    assert twin.properties["boundary"]["preset"]["candidate"] == 1
+
+
 def test_a_surface_has_one_boundary(load):
     cell = root_of(load, {**BICRYSTAL, "vacuum": 12.0}, sites={"within": 1.5})
     assert [plane["boundary"] for plane in cell.properties["boundary"]["planes"]] == [1]
@@ -98,6 +108,7 @@ def test_a_bulk_may_be_a_file(load, tmp_path):
     [
         ({"twin": [1, 0, 4], "thickness": 1.0}, "is below one plane"),
         ({"twin": [0, 0, 0]}, "give a direction"),
+        ({"twin": [1, 0, 4], "candidate": 11}, "there is no candidate 11"),
         ({"twin": [1, 0, 4], "axis": [0, 0, 1]}, "is not in the twin plane"),
         ({**BICRYSTAL, "match": 7}, "There is no match 7: the 1 within the limits"),
         ({**BICRYSTAL, "thickness": 1.0}, "is below one plane"),
