@@ -81,7 +81,7 @@ class Account:
         self.command(*words, "--mongo-database", self.folder.name.replace("-", "_"))
         env = self.configuration / "env.sh"
         lines = [f"export {name}='{value}'" for name, value in self.standin.environment.items()]
-        env.write_text(env.read_text() + "\n".join(lines) + "\n")
+        env.write_text("\n".join([*lines, env.read_text()]))
         for name in ("my_qadapter.yaml", "my_qadapter_small.yaml"):
             path = self.configuration / name
             text = path.read_text().replace("grace: 120", "grace: 5")
