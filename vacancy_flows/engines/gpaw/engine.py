@@ -15,6 +15,7 @@ from vacancy_flows.engines.gpaw.makers import GpawRelaxMaker
 from vacancy_flows.engines.gpaw.settings import LAPTOP_DENSITY, GpawSettings, fingerprint
 from vacancy_flows.engines.gpaw.setups import check_setups
 from vacancy_flows.errors import InputError
+from vacancy_flows.structures import with_geometry
 
 # Energies of a calculation by kind, and seconds of one at 12 atoms, 350 eV and 2×2×2 on one quiet
 # core, taken to grow as N²; estimates only.
@@ -107,13 +108,16 @@ class GpawEngine(MSONable):
     def reference(self, kind: ReferenceKind) -> ReferenceCell:
         """Return the cell of a reference; its kind stands in ``properties["reference"]``.
 
-        O2 starts as a triplet at about PBE's bond, Li and Li2O without spin.
+        O2 starts as a triplet at about PBE's bond, centred on a point of the grid: symmetry then
+        forbids the forces on the whole molecule that a grid makes. Li and Li2O have no spin.
         """
         found = default_reference(kind)
         structure = found.structure.copy(properties={"reference": kind})
         if kind == "O2":
-            step = [0.0, 0.0, _O2_BOND - structure.get_distance(0, 1)]
-            structure.translate_sites([1], step, frac_coords=False)
+            half = _O2_BOND / 2 / structure.lattice.c
+            structure = with_geometry(
+                structure, structure.lattice.matrix, [[0, 0, -half], [0, 0, half]]
+            )
             structure.add_site_property("magmom", [1.0, 1.0])
         return replace(found, structure=structure)
 
