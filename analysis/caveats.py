@@ -4,8 +4,8 @@ NEUTRAL = "All vacancies are neutral (no charged states)."
 """The charge state of every vacancy of this project."""
 
 SIZE = (
-    "E_f falls with the cell, about as 1/N: each doubling between 12 and 48 atoms of Li2MnO3 takes "
-    "0.1-0.2 eV off. Compare numbers of equal N only."
+    "E_f falls as the cell grows, about as 1/N: each doubling between 12 and 48 atoms of Li2MnO3 "
+    "takes 0.1-0.2 eV off. Compare numbers of equal N only."
 )
 """Dependence on the supercell (science.md §4, measured with CHGNet)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -90,6 +91,9 @@ def run_here(
     make_directory(directory, "-d", RESULT_FILES, RESULT_FOLDERS)
     rawstore.has_documents(directory)  # refuses another file
     progress = Progress(say, workers)
+    cores = os.cpu_count()
+    if cores and workers > cores and not engine.leaves_files:
+        say(f"{workers} workers on {cores} cores take more memory and no less time")
     with ExitStack() as locks:
         locks.enter_context(WriterLock(directory / "results.db"))  # for the raw documents
         if place != directory / "results.db":

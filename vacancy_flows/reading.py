@@ -6,15 +6,16 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from vacancy_flows.analysis import OxygenReference
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.errors import InputError
+from vacancy_flows.errors import InputError, nearest
 from vacancy_flows.output_paths import make_directory
 from vacancy_flows.outputs import to_csv
+from vacancy_flows.schemas import Kind
 from vacancy_flows.selection import Condition, parse_selection
 from vacancy_flows.tables import SUPERSEDED, calculations_table, vacancy_tables
 
@@ -42,6 +43,10 @@ def query_database(path: str | Path, selection: str, style: str, options: dict[s
     adapt = adaptation(options)
     terms = parse_selection(selection)
     kinds = [term for term in terms if term[0] == "kind"]
+    for _, _, value in kinds:
+        if value and value not in get_args(Kind):  # empty: a bare `kind`
+            problem = f"there is no kind {value!r}: {nearest(value, get_args(Kind))}"
+            raise InputError(problem, key="selection")
     if any(term != ("kind", "=", "vacancy") for term in kinds):
         found = calculations_table(database, terms)
         return _formatted(database, found, style, [])

@@ -299,6 +299,7 @@ def test_calculations_of_other_kinds_as_stored(query):
     [
         ("strian>0", "did you mean 'strain'?"),
         ("strain=much", "strain is a number"),
+        ("kind=pristin", "did you mean 'pristine'?"),
         ("kind=pristine,formation_energy_eV<2", "unknown column 'formation_energy_eV'"),
         ("strain>>0", "not understood"),
         ("'; DROP TABLE systems", "not understood"),

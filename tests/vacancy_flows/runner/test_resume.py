@@ -129,6 +129,13 @@ def test_own_mu_o_needs_no_references(runs, tools, tmp_path, finished, command):
     assert found == pytest.approx({uid: known[uid] for uid in found}, abs=1e-4)
 
 
+def test_more_workers_than_cores_are_told(copy, command):
+    answer = command("run", copy.spec, "-d", copy.directory, "--workers", "512")
+    assert answer.status == 0
+    assert "512 workers on " in answer.err
+    assert "0 calculated" in answer.err
+
+
 def test_dry_run_writes_nothing_and_counts(command, finished, tmp_path):
     answer = command("run", finished.spec, "-d", tmp_path / "out", "--dry-run")
     assert answer.status == 0
