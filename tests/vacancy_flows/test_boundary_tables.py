@@ -139,13 +139,17 @@ def test_only_lithiated_hosts_of_the_campaign_count(host, cells, tmp_path):
 
 
 def test_geometry_of_both_boundaries(host):
-    tilt = prepare_host(preset_boundary("tilt_109")[0])
+    asked = Orientation((-1, 0, 0), (0, 0, 1), -71.0, 38.0)
+    bulk = layered_host("Co")
+    match = find_matches(bulk, asked, Limits(), thickness=9.4, depth=2)[0]
+    tilt = prepare_host(bicrystals(bulk, match, 1)[0])
     table = boundary_geometry([host("tilt", -79.0, structure=tilt, kind="pristine")])
     assert table.boundary.tolist() == [1, 2]
     assert table.layer_angle_top_deg.tolist() == pytest.approx([-70.8] * 2, abs=1)
     assert table.layer_angle_bottom_deg.tolist() == pytest.approx([38.4] * 2, abs=1)
-    assert (table.metals_under_six != "").all()
-    assert (table.width_A > 0).all()
+    # Each boundary on its own: the first closes without a bond cut, the second does not.
+    assert [bool(text) for text in table.metals_under_six] == [False, True]
+    assert table.width_A[0] == 0 < table.width_A[1]
     assert boundary_geometry([host("bulk", -79.0, kind="pristine")]).empty
 
 

@@ -1,5 +1,7 @@
 """Hosts that a campaign file describes: built, refused, and identified."""
 
+import re
+
 import numpy as np
 import pytest
 from pymatgen.core import Structure
@@ -65,6 +67,23 @@ def test_a_plane_may_point_up(load):
             load({"structure": {**BICRYSTAL, "bicrystal": {**wrong, **angles}}})
 
 
+@pytest.mark.parametrize("name", ["ncm_boundaries", "ncm_boundaries_full"])
+def test_the_examples_ask_for_what_there_is(name, tools):
+    """But for the tilts, which take longer to build: labels, and whole numbers of lithium."""
+    from vacancy_flows.campaign_file import load_campaign
+
+    campaign = load_campaign(tools.root / "examples" / f"{name}.yaml")
+    for index, host in enumerate(campaign.hosts):
+        if host.name.startswith("tilt"):
+            continue
+        root = build_host(campaign, index)
+        sites = campaign.sites_of(host)
+        assert set(sites.labels or ()) <= set(root.site_properties["label"])
+        if host.delithiate:
+            removed = host.delithiate.fraction * root.composition["Li"]
+            assert removed == pytest.approx(round(removed), abs=1e-3)
+
+
 def test_other_candidates_are_hosts_of_their_own(load):
     first, second = (root_of(load, {**BICRYSTAL, "candidate": number}) for number in (0, 1))
     assert len({root_uid(cell) for cell in (first, second)}) == 2
@@ -114,6 +133,7 @@ def test_a_bulk_may_be_a_file(load, tmp_path):
         ({**BICRYSTAL, "thickness": 1.0}, "is below one plane"),
         ({"bicrystal": {**OWN_WORDS, "axis": [1, 0, 0]}}, "No match for axis [1, 0, 0]"),
         ({"bicrystal": {**OWN_WORDS, "up": [1, 0, 0]}}, "is not perpendicular"),
+        ({"bicrystal": {**OWN_WORDS, "axis": [0.5, 0, 0]}}, "give three integers"),
         ({"composition": "Li1.2Mn0.8O2", "cells": [1, 1, 1]}, "cannot be whole in 3 formula units"),
         ({"composition": "Foo", "cells": [1, 1, 1]}, "'Foo' is no formula"),
         ({"boundary": "tilt_109", "thickness": 7.0}, "nearest that can: 5.4 and 8.6 Å"),
@@ -123,7 +143,7 @@ def test_what_cannot_be_built_is_refused_by_name(load, structure, told):
     with pytest.raises(InputError) as caught:
         root_of(load, structure)
     assert told in str(caught.value)
-    assert "hosts.0.structure" in str(caught.value)
+    assert re.search(r"hosts\.0(\.|: )structure", str(caught.value))
 
 
 @pytest.mark.parametrize(
