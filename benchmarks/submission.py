@@ -50,15 +50,18 @@ def main(number: int, engine: str) -> None:
         cluster = open_cluster(configuration(folder, port))
         finish(cluster, submission)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        _, cpu_there = ask()
         begin, cpu = time.perf_counter(), time.process_time()
         adder = add_campaign(submission, cluster)
         seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+        memory_there, cpu_later = ask()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         fireworks = cluster.launchpad.fireworks.count_documents({})
         workflows = cluster.launchpad.workflows.count_documents({})
         print(f"{adder.added['vacancy']} vacancies, {fireworks} Fireworks, {workflows} workflows")
-        print(f"{seconds:.1f} s, {cpu:.1f} s of them on this CPU")
-        print(f"{memory:.0f} MB at most, {before:.0f} MB before; the double {ask():.0f} MB")
+        there = cpu_later - cpu_there
+        print(f"{seconds:.1f} s; CPU {cpu:.1f} s here and {there:.1f} s of the double, by turns")
+        print(f"{memory:.0f} MB at most, {before:.0f} MB before; the double {memory_there:.0f} MB")
         begin = time.perf_counter()
         add_campaign(submission, cluster)
         print(f"again, nothing added: {time.perf_counter() - begin:.1f} s")
@@ -122,16 +125,16 @@ def store(cluster: Cluster, calculation: Calculation, engine: Engine) -> Record:
 
 @contextlib.contextmanager
 def server() -> Iterator[tuple[int, object]]:
-    """Start the double; its port, and a function that asks for its memory in MB."""
+    """Start the double; its port, and a function that asks for its memory in MB and CPU in s."""
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     command = [sys.executable, "-m", "mongo_double"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, **pipes) as process:
 
-        def ask() -> float:
+        def ask() -> list[float]:
             process.stdin.write("\n")
             process.stdin.flush()
-            return float(process.stdout.readline())
+            return [float(word) for word in process.stdout.readline().split()]
 
         yield int(process.stdout.readline()), ask
         process.kill()

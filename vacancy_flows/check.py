@@ -42,8 +42,8 @@ class Finding(NamedTuple):
 
 
 def check_machine() -> list[Finding]:
-    """Look for every engine, `bader` and the optional packages; nothing is calculated."""
-    return [*map(check_engine, ENGINES), _bader(), *_packages()]
+    """Look for engines, `bader`, optional packages, the LaunchPad; nothing is calculated."""
+    return [*map(check_engine, ENGINES), _bader(), *_packages(), *_launchpad()]
 
 
 def check_engine(name: str) -> Finding:
@@ -112,6 +112,21 @@ def _packages() -> Iterator[Finding]:
             yield Finding(name, False, f"pip install 'vacancy-flows[{extra}]'")
         else:
             yield Finding(name, True, _version(modules[0]))
+
+
+def _launchpad() -> Iterator[Finding]:
+    """Ask the LaunchPad and the JobStore that `submit` would take; nothing is written."""
+    if not _installed("fireworks"):
+        return
+    from vacancy_flows.cluster.connection import launchpad_file, open_cluster
+
+    try:
+        file = launchpad_file()
+        open_cluster(file, prepare=False)
+    except InputError as error:
+        yield Finding("LaunchPad and JobStore", False, str(error))
+    else:
+        yield Finding("LaunchPad and JobStore", True, str(file))
 
 
 def _installed(module: str) -> bool:

@@ -96,7 +96,7 @@ class SlurmNode:
         jobs = self.jobs()
         if jobs:
             self.run("scancel", *jobs)
-        wait_until(lambda: not self.jobs(), 30)
+        wait_until(lambda: not self.jobs(), 120)
 
     def set_node(self, state: str) -> None:
         """Set the node ``DOWN`` or back (``RESUME``)."""
@@ -125,7 +125,7 @@ def slurm_node() -> Iterator[SlurmNode]:
     try:
         started.append(_munge(folder))
         started += [_start(folder, name, "-D", "-f", str(conf)) for name in PROGRAMS[1:3]]
-        wait_until(lambda: _idle(node), 30)
+        wait_until(lambda: _idle(node), 120)
         yield node
     finally:
         with contextlib.suppress(Exception):
@@ -155,7 +155,7 @@ def _munge(folder: Path) -> subprocess.Popen[bytes]:
     options |= {"log-file": folder / "munge.log", "seed-file": folder / "munge.seed"}
     words = [f"--{name}={path}" for name, path in {**options, "key-file": key}.items()]
     process = _start(folder, "munged", "--foreground", "--force", *words)
-    wait_until((folder / "munge.socket").exists, 10)
+    wait_until((folder / "munge.socket").exists, 60)
     return process
 
 

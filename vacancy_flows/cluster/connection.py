@@ -36,7 +36,7 @@ class Cluster(NamedTuple):
     store: JobStore
 
 
-def open_cluster(file: Path | None = None) -> Cluster:
+def open_cluster(file: Path | None = None, *, prepare: bool = True) -> Cluster:
     """Open the LaunchPad of a file and the JobStore that goes with it.
 
     Parameters
@@ -44,6 +44,8 @@ def open_cluster(file: Path | None = None) -> Cluster:
     file
         ``my_launchpad.yaml``; where None, FireWorks' own. The JobStore is that of
         ``jobflow.yaml`` beside it, or else jobflow's own.
+    prepare
+        Whether to initialise and index what was never used; else nothing is written.
 
     Raises
     ------
@@ -51,13 +53,13 @@ def open_cluster(file: Path | None = None) -> Cluster:
         Where there is none, it does not answer, or user or password are wrong.
     """
     file = launchpad_file(file)
-    launchpad = _open_launchpad(file)
+    launchpad = _open_launchpad(file, prepare=prepare)
     beside = file.with_name("jobflow.yaml")
-    store = open_jobstore(beside if beside.is_file() else Path(SETTINGS.CONFIG_FILE))
-    return Cluster(launchpad, store)
+    found = beside if beside.is_file() else Path(SETTINGS.CONFIG_FILE)
+    return Cluster(launchpad, open_jobstore(found, prepare=prepare))
 
 
-def open_jobstore(file: Path) -> JobStore:
+def open_jobstore(file: Path, *, prepare: bool = True) -> JobStore:
     """Return the JobStore of a ``jobflow.yaml``, connected and checked.
 
     Raises
@@ -69,7 +71,8 @@ def open_jobstore(file: Path) -> JobStore:
     with _told(file, "JobStore"):
         store.connect()
         store.docs_store.query_one({}, ["uuid"])
-        store.ensure_index("metadata.uid")
+        if prepare:
+            store.ensure_index("metadata.uid")
     return store
 
 
@@ -161,7 +164,7 @@ def launchpad_file(file: Path | None = None) -> Path:
     return Path(LAUNCHPAD_LOC)
 
 
-def _open_launchpad(file: Path) -> CampaignLaunchPad:
+def _open_launchpad(file: Path, *, prepare: bool) -> CampaignLaunchPad:
     content = _read(file)
     if "host" not in content:
         raise InputError("names no host of a MongoDB server", file=file, key="host")
@@ -175,7 +178,9 @@ def _open_launchpad(file: Path) -> CampaignLaunchPad:
     except (TypeError, ValueError, ConfigurationError) as error:
         raise InputError(f"is no LaunchPad ({error})", file=file) from None
     with _told(file, "LaunchPad"):
-        _prepare(launchpad)
+        launchpad.fw_id_assigner.find_one({})
+        if prepare:
+            _prepare(launchpad)
     return launchpad
 
 

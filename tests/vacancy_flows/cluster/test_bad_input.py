@@ -1,9 +1,11 @@
 """What is wrong with a LaunchPad or JobStore is told in one message, before anything is added."""
 
+import re
 import socket
 
 import pytest
 
+from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.walltime import check_adapter
 from vacancy_flows.errors import InputError
 
@@ -91,6 +93,22 @@ def test_a_jobstore_without_room_for_what_vasp_gives(place, small, command):
     assert answer.status == 2
     assert "has no additional store `data`" in answer.err
     assert not place.fireworks()
+
+
+def test_check_asks_the_launchpad_and_writes_nothing(place, command, monkeypatch):
+    def asked():
+        (line,) = [s for s in command("check").out.splitlines() if "LaunchPad" in s]
+        return line
+
+    monkeypatch.setattr("fireworks.fw_config.LAUNCHPAD_LOC", str(place.launchpad))
+    assert asked().startswith("yes")
+    pad = CampaignLaunchPad.from_file(str(place.launchpad))
+    assert not pad.db.list_collection_names()
+    text = place.launchpad.read_text()
+    place.launchpad.write_text(text.replace(text.split()[3], str(free_port())))
+    assert re.match("no .*does not answer", asked())
+    monkeypatch.setattr("fireworks.fw_config.LAUNCHPAD_LOC", None)
+    assert re.match("no .*no LaunchPad is configured", asked())
 
 
 def test_a_campaign_that_was_not_submitted(place, small, command):

@@ -1,9 +1,12 @@
 """init-cluster: files that FireWorks, jobflow and atomate2 read, and what it refuses."""
 
+import json
 import os
+import re
 import stat
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 from fireworks import FWorker, LaunchPad
@@ -165,3 +168,16 @@ def test_pbs_stops_its_run_before_the_walltime_ends(init, tmp_path):
         ["bash", "-c", script], capture_output=True, text=True, timeout=15, check=False
     )
     assert done.stdout == "told\n"
+
+
+def test_the_project_of_jobflow_remote_has_the_jobstore_of_the_other_files(init, tmp_path):
+    init()
+    written = YAML(typ="safe").load((tmp_path / "cluster" / "jobflow.yaml").read_text())
+    text = files("vacancy_flows.fireworks_configs.jobflow_remote").joinpath("vacancy_flows.yaml")
+    filled = re.sub(r"<(\w+)>", r"\1", text.read_text("utf-8"))
+    project = YAML(typ="safe").load(filled)
+    assert set(project["workers"]) == {"cluster", "login"}
+    for name in ("docs_store", "additional_stores"):
+        ours, theirs = (json.dumps(d[name]) for d in (written["JOB_STORE"], project["jobstore"]))
+        for word in ("MongoStore", "GridFSStore", '"outputs"', '"outputs_blobs"'):
+            assert (word in ours) == (word in theirs)

@@ -62,7 +62,7 @@ class Account:
     def command(self, *words, check=True, **more):
         """Run ``vacancy-flows`` to its end."""
         process = self.start(*words, **more)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=600)
         assert not check or process.returncode == 0, out + err
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
@@ -132,7 +132,7 @@ class Account:
                 process.communicate()
             self.slurm.cancel_all()
 
-    def wait_for(self, name, *states, seconds=60):
+    def wait_for(self, name, *states, seconds=300):
         """Wait until a Firework, by a part of its name, is in one of some states."""
         from slurm_node import wait_until
 
@@ -151,10 +151,10 @@ class Account:
         firework = pad.fireworks.find_one({"name": {"$regex": f"{name}$"}})
         launch = pad.launches.find_one({"launch_id": firework["launches"][-1]})
         oszicar = Path(launch["launch_dir"]) / "OSZICAR"
-        wait_until(lambda: oszicar.is_file() and oszicar.read_text().count(" F= ") >= 2, 60)
+        wait_until(lambda: oszicar.is_file() and oszicar.read_text().count(" F= ") >= 2, 300)
         return pad.db[QUEUE_JOBS].find_one({"_id": launch["launch_id"]})["job"]
 
-    def wait(self, seconds=300):
+    def wait(self, seconds=900):
         """Wait until nothing more can run."""
         from slurm_node import wait_until
 
