@@ -73,7 +73,10 @@ class ElasticDipole:
                     f"the {which} cell {cell.name} is not converged: its stress is not that of "
                     "relaxed ions; continue the relaxation first"
                 )
-        one, other = _tensor(vacancy.lattice, "lattice"), _tensor(pristine.lattice, "lattice")
+        one, other = (
+            finite_tensor(vacancy.lattice, "lattice"),
+            finite_tensor(pristine.lattice, "lattice"),
+        )
         if np.abs(one - other).max() > SAME_CELL * np.linalg.norm(other, axis=1).min():
             raise ValueError(
                 f"the cells of vacancy {vacancy.name} (volume {abs(np.linalg.det(one)):.4f} Å³) "
@@ -116,7 +119,7 @@ class ElasticDipole:
         ValueError
             For axes that span nothing.
         """
-        rows = _tensor(axes, "axes")
+        rows = finite_tensor(axes, "axes")
         if abs(np.linalg.det(rows)) < 1e-6:
             raise ValueError("axes must be three independent vectors (rows a, b, c in Å)")
         normal = np.cross(rows[0], rows[1])
@@ -159,7 +162,7 @@ def elastic_dipole(
     """
     if not (np.isfinite(volume) and volume > 0):
         raise ValueError(f"a volume is finite and above zero, not {volume} Å³")
-    stresses = _tensor(stress_vacancy, "stress"), _tensor(stress_pristine, "stress")
+    stresses = finite_tensor(stress_vacancy, "stress"), finite_tensor(stress_pristine, "stress")
     for stress in stresses:
         asymmetry = float(np.abs(stress - stress.T).max())
         if asymmetry > ASYMMETRY:
@@ -192,32 +195,12 @@ def small_strain(gradient: ArrayLike) -> NDArray[np.float64]:
     ValueError
         For a wrong shape and numbers that are not finite.
     """
-    matrix = _tensor(gradient, "deformation gradient")
+    matrix = finite_tensor(gradient, "deformation gradient")
     return np.asarray(0.5 * (matrix + matrix.T) - np.eye(3))
 
 
-def lattice_error(dipole: ElasticDipole, relative_lattice_error: float) -> float:
-    """Error of E_f from a cell whose lattice vectors are all too long by a fraction.
-
-    ``δE_f = -tr(P) δ``: the error of the *cell* enters in first order, that of relaxed ions in
-    second.
-
-    Parameters
-    ----------
-    dipole : ElasticDipole
-        Of the vacancy.
-    relative_lattice_error : float
-        δ; 0.01 is lattice vectors 1 % too long.
-
-    Returns
-    -------
-    float
-        eV; negative where a cell too large makes E_f too low.
-    """
-    return -dipole.trace * relative_lattice_error
-
-
-def _tensor(values: ArrayLike, what: str) -> NDArray[np.float64]:
+def finite_tensor(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return a (3, 3) array; raise ``ValueError``, with ``what`` it is, for anything else."""
     matrix = np.array(values, dtype=float)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         raise ValueError(

@@ -19,6 +19,7 @@ from vacancy_flows.analysis.size import extrapolate_table
 from vacancy_flows.analysis.thermodynamics_tables import thermodynamics_table
 from vacancy_flows.boundary_tables import boundary_energies, boundary_geometry, lithiated_hosts
 from vacancy_flows.database import ResultsDatabase
+from vacancy_flows.lattice_errors import with_lattice_errors
 from vacancy_flows.schemas import Record
 from vacancy_flows.structures import conventional_axes
 from vacancy_flows.structures.boundaries import boundary_planes
@@ -81,6 +82,7 @@ def derived_tables(
     found["bond_changes"] = bond_changes(table, *stored)
     found["size_extrapolation"] = size_extrapolation(table, stored.pristine, stored.vacancies)
     found["elastic_dipoles"], found["strain_comparison"] = dipoles(table, *stored)
+    found["elastic_dipoles"] = with_lattice_errors(found["elastic_dipoles"], database, *stored)
     found["boundaries"] = boundary_geometry(stored.pristine.values())
     if not found["boundaries"].empty:
         hosts = lithiated_hosts(database, campaigns_of(table))

@@ -10,7 +10,6 @@ from vacancy_flows.analysis.dipole import (
     CellStress,
     ElasticDipole,
     elastic_dipole,
-    lattice_error,
     small_strain,
 )
 from vacancy_flows.analysis.dipole_prediction import (
@@ -19,6 +18,7 @@ from vacancy_flows.analysis.dipole_prediction import (
     predicted_curve,
     predicted_formation_energy,
 )
+from vacancy_flows.analysis.lattice_error import lattice_error, lattice_strain
 from vacancy_flows.structures import (
     MODES,
     built_in_host,
@@ -105,6 +105,19 @@ def test_a_cell_too_large_makes_the_energy_too_low():
     assert lattice_error(dipole, 0.01) == pytest.approx(-0.101)
     hydrostatic = predicted_curve(0.0, dipole, CUBE, "hydrostatic", [0.01])[0]
     assert lattice_error(dipole, 0.01) == pytest.approx(hydrostatic)
+    assert lattice_error(dipole, np.diag([0.01, 0, 0])) == pytest.approx(-0.040)
+
+
+def test_stress_that_is_left_tells_how_far_a_cell_is_off():
+    bulk_modulus = 0.9
+    tension = 3 * bulk_modulus * 0.01 * np.eye(3)  # positive: the cell is too large
+    assert lattice_strain(tension, bulk_modulus) == pytest.approx(0.01 * np.eye(3))
+    shape = np.array([[0.02, 0, 0.01], [0, -0.02, 0], [0.01, 0, 0]])
+    strain = lattice_strain(tension + shape, bulk_modulus)
+    assert np.trace(strain) == pytest.approx(0.03)
+    assert strain - 0.01 * np.eye(3) == pytest.approx(shape / (2 * 0.6 * bulk_modulus))
+    with pytest.raises(ValueError, match="above zero"):
+        lattice_strain(tension, 0.0)
 
 
 @pytest.mark.parametrize(
