@@ -1,5 +1,6 @@
 """Boundaries as hosts of a campaign: plans only, nothing is relaxed."""
 
+import numpy as np
 import pytest
 
 from vacancy_flows.campaign_file import load_campaign
@@ -7,6 +8,7 @@ from vacancy_flows.plan import after, site_classes_of, start
 from vacancy_flows.planning import expected_calculations, expected_orderings, plan_hosts
 from vacancy_flows.records import make_record
 from vacancy_flows.schemas import Result
+from vacancy_flows.structures import with_geometry
 from vacancy_flows.structures.boundaries import layer_angle, plane_distances, region_labels
 
 TWIN = {"boundary": "twin_104"}
@@ -33,11 +35,11 @@ def plan_of(tools, tmp_path_factory, chgnet):
     return make
 
 
-def finished(calculation, engine):
-    """A record of a calculation whose cell is left as it was; energies are invented."""
+def finished(calculation, engine, relaxed=None):
+    """A record of a calculation, its cell left as it was or as given; energies are invented."""
     n = len(calculation.structure)
     result = Result(
-        structure=calculation.structure,
+        structure=relaxed or calculation.structure,
         energy=-1.0,
         forces=[[0.0] * 3] * n,
         max_force=0.0,
@@ -92,6 +94,19 @@ def test_a_delithiated_boundary_keeps_its_cell_and_what_lies_far_away(plan_of, c
     near = {label for label, d in zip(labels, distances, strict=True) if d <= 4.0}
     assert set(host.operation["free"]) == near & set(host.structure.site_properties["label"])
     assert set(pristine.operation["free"]) - set(vacancy.operation["free"]) == {vacancy.site}
+
+
+def test_a_relaxation_that_tears_the_cell_apart_is_not_converged(plan_of, chgnet):
+    (host,) = start(plan_of(LITHIATED))
+    assert finished(host, chgnet).result.converged
+    lattice = host.structure.lattice.matrix.copy()
+    lattice[2, 2] += 3.0
+    torn = with_geometry(
+        host.structure, lattice, host.structure.cart_coords @ np.linalg.inv(lattice)
+    )
+    result = finished(host, chgnet, torn).result
+    assert not result.converged
+    assert "the cell came apart" in result.reason
 
 
 def test_an_estimate_needs_no_search_and_counts_the_same(plan_of):
