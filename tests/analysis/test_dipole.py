@@ -32,7 +32,7 @@ from vacancy_flows.structures import (
 
 CUBE = 6.0 * np.eye(3)
 ZERO = np.zeros((3, 3))
-DIRECT = ("biaxial-ab", "uniaxial-c*", "hydrostatic")
+DIRECT = ("biaxial-ab", "uniaxial-c*")
 
 
 def rows(points, **more):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 from pymatgen.core import Lattice, Structure
 from ruamel.yaml import YAML
 
@@ -145,10 +146,16 @@ def host12():
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """The small campaign, run to its end in this process. Never write into it: `copy`."""
-    folder = tmp_path_factory.mktemp("finished")
-    spec = write(folder / "small.yaml", SMALL)
-    status = run_here(spec, folder / "out", 1)
-    return SimpleNamespace(spec=spec, directory=folder / "out", status=status)
+    folder = tmp_path_factory.getbasetemp() / "finished"
+    if "PYTEST_XDIST_WORKER" in os.environ:  # once for all workers: theirs lies one folder deeper
+        folder = tmp_path_factory.getbasetemp().parent / "finished"
+    folder.mkdir(exist_ok=True)
+    spec, done = folder / "small.yaml", folder / "status"
+    with FileLock(folder / "lock"):
+        if not done.exists():
+            write(spec, SMALL)
+            done.write_text(str(run_here(spec, folder / "out", 1)))
+    return SimpleNamespace(spec=spec, directory=folder / "out", status=int(done.read_text()))
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_engines_that_take_no_moments_know_nothing_of_it(spec, caplog):
         (
             "relax: {prerelax: gpaw}",
             "vasp",
-            "relax.prerelax: .*'chgnet-r2scan' or 'none'",
+            "relax.prerelax: .*chgnet-r2scan, none",
         ),
         ("relax: {prerelax: chgnet-r2scan}", "chgnet", "'chgnet' needs no chgnet-r2scan before"),
         ("settings: {encutt: 500}", "vasp", "did you mean 'encut'"),
