@@ -37,7 +37,7 @@ WRAPPER = """#!/bin/sh
 export OMP_NUM_THREADS="${{OMP_NUM_THREADS:-1}}"
 PYTHONPATH={tests}"${{PYTHONPATH:+:$PYTHONPATH}}" exec {python} -P -m standin_vasp "$@"
 """
-POLLING = {"polling_time_step": 0.5, "monitor_freq": 1}
+POLLING = {"polling_time_step": 0.1, "monitor_freq": 5}
 
 
 @dataclass
@@ -136,7 +136,16 @@ def install(
     commands = {"vasp_cmd": "vasp_std", "vasp_gamma_cmd": "vasp_gam", "handlers": tuple(fresh)}
     _default(monkeypatch, run.run_vasp, commands)
     _default(monkeypatch, Custodian.__init__, POLLING)
+    remember_potcars(monkeypatch)
     return standin
+
+
+def remember_potcars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pymatgen look for each POTCAR once among those it knows, not whenever it is read."""
+    from pymatgen.io.vasp.inputs import PotcarSingle
+
+    remembering = runpy.run_path(str(SITE / "standin_memory.py"))["remember_potcars"]
+    monkeypatch.setattr(PotcarSingle, "is_valid", remembering(PotcarSingle))
 
 
 def look_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

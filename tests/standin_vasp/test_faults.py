@@ -19,6 +19,12 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+def look_at_the_end(monkeypatch):
+    from standin_vasp.install import look_at_the_end as look
+
+    look(monkeypatch)
+
+
 def corrections(done):
     """Handler and changes of INCAR, one pair for each correction."""
     found = []
@@ -97,8 +103,6 @@ def test_electronic_steps_run_out(run, relax, manganate, standin):
 
 def test_electronic_steps_run_out_always(run, relax, manganate, standin, monkeypatch):
     """More than ten such ionic steps: two handlers, two corrections of one run."""
-    from standin_vasp.install import look_at_the_end
-
     look_at_the_end(monkeypatch)
     standin.fail("electronic_always")
     done = run(relax(ISIF=3, EDIFFG=-0.001), manganate)
@@ -114,7 +118,8 @@ def test_ionic_steps_run_out(run, relax, manganate, standin):
     assert started_from(done) > 0.001  # from CONTCAR
 
 
-def test_large_sigma(run, relax, lithia):
+def test_large_sigma(run, relax, lithia, monkeypatch):
+    look_at_the_end(monkeypatch)  # at once, a monitor would read the OUTCAR of the run before
     done = run(relax(SIGMA=0.6), lithia)
     ((handler, changes),) = corrections(done)
     assert handler == "LargeSigmaHandler"

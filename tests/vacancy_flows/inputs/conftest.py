@@ -43,9 +43,12 @@ def potcars(standin, monkeypatch):
 
 
 def point_at(standin, monkeypatch):
+    from standin_vasp.install import remember_potcars
+
     monkeypatch.setenv("PMG_VASP_PSP_DIR", str(standin.potcars))
     monkeypatch.setitem(SETTINGS, "PMG_VASP_PSP_DIR", str(standin.potcars))
     monkeypatch.delitem(SETTINGS, "PMG_VASP_PSP_SUB_DIRS", raising=False)
+    remember_potcars(monkeypatch)
 
 
 @pytest.fixture(scope="session")

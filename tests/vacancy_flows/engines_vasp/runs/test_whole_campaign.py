@@ -325,7 +325,7 @@ def test_a_campaign_killed_in_the_middle_of_vasp_goes_on(campaign, small, how, w
     """It takes its workers along, and VASP, which custodian gives a session of its own."""
     found, title = campaign(SMALL), "vacancy L biaxial-ab +2 % O-8j-1"
     uid = small.records()[title].uid
-    found.machine.fail({"fault": "slow", "match": [uid, "relax-"], "seconds": 1.0})
+    found.machine.fail({"fault": "slow", "match": [uid, "relax-"], "seconds": 0.5})
     code = "import sys; from vacancy_flows.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "run", found.spec, "-d", found.directory]
     begun = subprocess.Popen([*command, "--workers", str(workers)], start_new_session=True)
