@@ -22,7 +22,7 @@ BOUNDARY = {
     "name": "B",
     "structure": {"boundary": "twin_104"},
     "delithiate": {"fraction": 0.875},
-    "sites": {"within": 1.0},
+    "sites": {"within": 1.0, "boundary": 1},
     "relax": {"free_within": 4.0},
 }
 HOST = {"name": "P", "structure": "Li2MnO3", "cell": "primitive"}
