@@ -58,5 +58,6 @@ def lattice_error(dipole: ElasticDipole, strain: ArrayLike) -> float:
     float
         eV; negative where a cell too large makes E_f too low.
     """
-    beyond = strain * np.eye(3) if np.ndim(strain) == 0 else finite_tensor(strain, "strain")
+    given = np.asarray(strain, dtype=float)
+    beyond = finite_tensor(given * np.eye(3) if given.ndim == 0 else given, "strain")
     return -float(np.sum(dipole.tensor * beyond))

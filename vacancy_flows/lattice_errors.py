@@ -36,14 +36,14 @@ def with_lattice_errors(
     vacancies, pristine
         Records by uid.
     """
-    values = [_error(row, database, vacancies, pristine) for row in dipoles.to_dict("records")]
+    values = [_error(row, database, vacancies, pristine) for _, row in dipoles.iterrows()]
     if all(value is None for value in values):
         return dipoles
     return dipoles.assign(**{COLUMN: pd.array(values, dtype="Float64")})
 
 
 def _error(
-    row: Mapping[str, object],
+    row: pd.Series,
     database: ResultsDatabase,
     vacancies: Mapping[str, Record],
     pristine: Mapping[str, Record],
