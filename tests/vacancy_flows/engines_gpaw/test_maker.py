@@ -1,6 +1,7 @@
 """The Maker with GPAW itself, on systems of two atoms; skipped where GPAW is missing."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from vacancy_flows.engines import get_engine
 from vacancy_flows.engines.gpaw import calculator as calculators
 from vacancy_flows.engines.gpaw.calculator import LOG
 from vacancy_flows.engines.gpaw.makers import prepared
+from vacancy_flows.engines.gpaw.parallel import relax_in_parallel
 from vacancy_flows.engines.gpaw.restart import NOTE
 from vacancy_flows.errors import EngineError, InputError
 
@@ -145,6 +147,23 @@ def test_ions_by_chgnet_and_one_energy_by_gpaw(engine, monkeypatch):
     assert "energy by GPAW: self-consistent" in result.reason
     assert result.force_calls == 1
     assert result.provenance["ions"]["weights"] == "0.3.0"
+
+
+def test_ranks_get_the_task_and_hand_back_the_result(engine, h2, tmp_path, monkeypatch):
+    """With a stand-in for mpiexec that starts one rank: GPAW here is built without MPI."""
+    fake = tmp_path / "bin" / "mpiexec"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\n[ "$1 $2" = "-n 2" ] && shift 2 && exec "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
+    maker = get_engine("gpaw", {**QUICK, "ranks": 2}).static_maker()
+    (response,) = run_locally(maker.make(h2), raise_immediately=True).popitem()[1].values()
+    result = response.output
+    assert result.energy == pytest.approx(engine.static_maker().relax(h2).energy, abs=1e-6)
+    assert result.structure.site_properties["label"] == ["H-a-1", "H-a-2"]
+    fake.write_text("#!/bin/sh\necho no such host\n")
+    with pytest.raises(EngineError, match=r"2 ranks ended without a result \(no such host\)"):
+        relax_in_parallel(maker, h2, None)
 
 
 def test_noise_is_taken_away_and_the_cell_is_kept(host12):
