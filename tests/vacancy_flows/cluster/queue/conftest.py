@@ -75,7 +75,7 @@ class Account:
     def set_up(self):
         """Write the configuration as a user does, with a server of this test."""
         words = ["init-cluster", "--scheduler", "slurm", "-o", self.configuration]
-        words += ["--partition", "debug", "--walltime", "0:10:00"]
+        words += ["--partition", "debug", "--walltime", "2:00:00"]
         words += ["--vasp-command", "vasp_std", "--vasp-gamma-command", "vasp_gam"]
         words += ["--mongo-host", self.mongo.host, "--mongo-port", self.mongo.port]
         self.command(*words, "--mongo-database", self.folder.name.replace("-", "_"))

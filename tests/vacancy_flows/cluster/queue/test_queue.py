@@ -190,7 +190,7 @@ def fail_at_nothing(account):
 @pytest.mark.parametrize(
     ("happens", "standin_does", "walltime"),
     [
-        pytest.param(fail_at_nothing, SLOW, "0:10:00", id="launchpad gone for a minute"),
+        pytest.param(fail_at_nothing, SLOW, "2:00:00", id="launchpad gone for a minute"),
         pytest.param(fail_at_walltime, HANG, "0:04:00", id="walltime"),
     ],
 )
@@ -206,7 +206,7 @@ def test_what_takes_minutes(account, spec, happens, standin_does, walltime):
             happens(account)
         account.command("retry", path)
         account.standin.fail()
-        account.set_walltime("0:10:00", grace=5)
+        account.set_walltime("2:00:00", grace=5)
         with account.queue():
             account.wait()
     assert set(account.states().values()) == {"COMPLETED"}, account.command("status").stdout
@@ -223,7 +223,7 @@ def test_two_hosts_and_two_strains_with_charges_a_job_for_each_run(account, spec
     with run_here(account, path):
         account.command("submit", path)
         with account.queue():
-            account.wait()
+            account.wait(1800)
     assert set(account.states().values()) == {"COMPLETED"}
     account.command("collect", path, "-d", "collected")
     check_same_as_local(account)
