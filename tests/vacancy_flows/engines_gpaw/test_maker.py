@@ -92,6 +92,27 @@ def test_a_relaxation_goes_on_where_it_was_killed(engine, h2, tmp_path, monkeypa
     assert result.force_calls < fresh.force_calls
 
 
+def test_an_energy_that_was_killed_is_done_again_and_not_counted(engine, h2, monkeypatch):
+    maker = engine.relax_maker("fixed", 0.05, 20, name="killed")
+    converged = calculators.GpawCalculator._converged
+
+    def killed(self):
+        if self.calls == 2:
+            raise KeyboardInterrupt
+        return converged(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(calculators.GpawCalculator, "_converged", killed)
+        with pytest.raises(KeyboardInterrupt):
+            maker.relax(h2)
+    best = json.loads(Path(NOTE).read_text())["energy"]  # of the two that were finished
+    result = maker.relax(h2)
+    assert result.provenance["restarted"]
+    assert result.converged
+    assert result.energy < best
+    assert Path(LOG).read_text().count("Converged in") == 2 + result.force_calls
+
+
 def test_self_consistency_that_fails_is_an_error_after_a_second_try(engine, h2, monkeypatch):
     monkeypatch.setattr(calculators, "_MAX_ITERATIONS", 2)
     with pytest.raises(EngineError, match=rf"did not converge in 2 iterations, twice: see .*{LOG}"):
