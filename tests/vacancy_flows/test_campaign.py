@@ -94,7 +94,7 @@ BAD_KEYS = [
     (
         {"host": {"structure": {"boundary": "twin_104", "depth": 2}}},
         "hosts.0",
-        "structure.depth: unknown key; known here are boundary, thickness",
+        "structure.depth: unknown key; known here are candidate, boundary, thickness",
     ),
     ({"sites": {"within": 3.0}}, "sites.within", "has no boundary"),
     ({"relax": {"free_within": 3.0}}, "relax.free_within", "has no boundary"),
