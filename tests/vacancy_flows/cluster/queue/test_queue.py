@@ -101,7 +101,7 @@ def be_gone(account, seconds):
 def set_down(account):
     """The node, and back."""
     account.slurm.set_node("DOWN")
-    wait_until(lambda: not account.slurm.jobs(), 120)
+    wait_until(lambda: {*account.slurm.jobs().values()} <= {"PENDING"}, 120)
     account.slurm.set_node("RESUME")
 
 
