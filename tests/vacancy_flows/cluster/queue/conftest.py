@@ -48,14 +48,14 @@ class Account:
     def configuration(self):
         return self.folder / "configuration"
 
-    def start(self, *words, **more):
-        """Start ``vacancy-flows`` in a process of its own."""
+    def start(self, *words, out=subprocess.PIPE, **more):
+        """Start ``vacancy-flows`` in a process of its own; a pipe is to be read."""
         return subprocess.Popen(
             [sys.executable, "-c", MAIN, *map(str, words)],
             env=self.environment | more,
             cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
             text=True,
         )
 
@@ -123,13 +123,13 @@ class Account:
         for number in range(packed):
             self.fill(f"big{number}")
         big = ["fw", "qlaunch", "-r", "rapidfire", "--nlaunches", "infinite", "--sleep", "1"]
-        process = None if packed else self.start(*big)
+        process = None if packed else self.start(*big, out=subprocess.DEVNULL)
         try:
             yield process
         finally:
             if process is not None:
                 process.kill()
-                process.communicate()
+                process.wait()
             self.slurm.cancel_all()
 
     def wait_for(self, name, *states, seconds=300):
