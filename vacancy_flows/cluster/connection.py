@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from jobflow import SETTINGS, JobStore
 from monty.json import MontyDecoder
-from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -95,7 +95,10 @@ def read_jobstore(file: Path, wait_ms: int | None = None) -> JobStore:
     spec = content.get("JOB_STORE")
     if not isinstance(spec, dict) or "docs_store" not in spec:
         raise InputError("names no docs_store: see `vacancy-flows init-cluster`", file=file)
-    stores = [("docs_store", spec["docs_store"]), *(spec.get("additional_stores") or {}).items()]
+    others = spec.get("additional_stores") or {}
+    if not isinstance(others, Mapping):
+        raise InputError("must hold keys and values", file=file, key="JOB_STORE.additional_stores")
+    stores = [("docs_store", spec["docs_store"]), *others.items()]
     for name, store in stores:
         if not isinstance(store, dict) or "type" not in store:
             raise InputError("has no type", file=file, key=f"JOB_STORE.{name}")
@@ -168,14 +171,17 @@ def _open_launchpad(file: Path, *, prepare: bool) -> CampaignLaunchPad:
     content = _read(file)
     if "host" not in content:
         raise InputError("names no host of a MongoDB server", file=file, key="host")
-    kwargs = {**(content.get("mongoclient_kwargs") or {}), "serverSelectionTimeoutMS": _WAIT_MS}
+    given = content.get("mongoclient_kwargs") or {}
+    if not isinstance(given, Mapping):
+        raise InputError("must hold keys and values", file=file, key="mongoclient_kwargs")
+    kwargs = {**given, "serverSelectionTimeoutMS": _WAIT_MS}
     try:
         launchpad = CampaignLaunchPad.from_dict(
             {**content, "mongoclient_kwargs": kwargs, "strm_lvl": "WARNING"}
         )
     except InputError as error:
         raise error.at(file=file) from None
-    except (TypeError, ValueError, ConfigurationError) as error:
+    except (TypeError, ValueError, ConfigurationError, InvalidName) as error:
         raise InputError(f"is no LaunchPad ({error})", file=file) from None
     with _told(file, "LaunchPad"):
         launchpad.fw_id_assigner.find_one({})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Self
 
 from fireworks import Firework, FWorker, LaunchPad
@@ -12,6 +13,7 @@ from vacancy_flows.errors import InputError
 QUEUE_JOBS = "vacancy_flows_queue_jobs"
 """Collection: which job of a queue runs a launch, by launch id."""
 _QUEUES = {"SLURM": "SLURM_JOB_ID", "PBS": "PBS_JOBID"}
+_NAMED = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 _CONNECTION = ("host", "port", "name", "username", "password", "authsource")
 _OTHER = ("logdir", "strm_lvl", "user_indices", "wf_user_indices", "uri_mode")
 
@@ -33,11 +35,12 @@ def secret(value: str | None, key: str = "password") -> str | None:
     """
     if not value:
         return None
-    if not value.startswith("$"):
+    named = _NAMED.fullmatch(value) if isinstance(value, str) else None
+    if named is None:
         raise InputError(
             "holds a password: write the name of an environment variable instead, as $NAME", key=key
         )
-    name = value.strip("${}")
+    name = named[1] or named[2]
     found = os.environ.get(name)
     if not found:
         raise InputError(f"the environment variable {name} is not set: export it", key=key)
@@ -90,8 +93,11 @@ class CampaignLaunchPad(LaunchPad):
         firework, launch_id = super().checkout_fw(fworker, launch_dir, *args, **kwargs)
         job = queue_job() if kwargs.get("state", "RUNNING") == "RUNNING" else None
         if launch_id is not None and job is not None:
-            note = {"_id": launch_id, "queue": job[0], "job": job[1]}
+            cluster = os.environ.get("SLURM_CLUSTER_NAME")
+            note = {"_id": launch_id, "queue": job[0], "job": job[1], "cluster": cluster}
             self.db[QUEUE_JOBS].replace_one({"_id": launch_id}, note, upsert=True)
+        elif launch_id is not None:  # a LaunchPad that was reset counts from 1 again
+            self.db[QUEUE_JOBS].delete_one({"_id": launch_id})
         CampaignLaunchPad.running = firework is not None
         return firework, launch_id
 

@@ -9,8 +9,8 @@ _TIMEOUT = 30  # s
 _ENDED = {"C", "F", "X"}  # PBS: completed, finished
 
 
-def is_alive(queue: str, job: str) -> bool | None:
-    """Tell whether a job is waiting or running; None where the queue cannot be asked.
+def is_alive(queue: str, job: str, cluster: str | None = None) -> bool | None:
+    """Tell whether a job is waiting or running; None where its queue cannot be asked.
 
     Parameters
     ----------
@@ -18,14 +18,12 @@ def is_alive(queue: str, job: str) -> bool | None:
         ``SLURM`` or ``PBS``.
     job
         Its id.
+    cluster
+        SLURM's name of the cluster it runs on, where it is known: another one numbers its own
+        jobs. An id of PBS names its server itself.
     """
     if queue == "SLURM":
-        done = _ask(["squeue", "--noheader", "--format=%T", f"--jobs={job}"])
-        if done is None:
-            return None
-        if done.returncode == 0:
-            return bool(done.stdout.strip())
-        return False if "Invalid job id" in done.stderr else None
+        return _in_slurm(job) if cluster in {None, slurm_cluster()} else None
     done = _ask(["qstat", "-f", job])
     if done is None:
         return None
@@ -34,7 +32,25 @@ def is_alive(queue: str, job: str) -> bool | None:
     ]
     if done.returncode == 0 and states:
         return states[0] not in _ENDED
-    return False if "nknown" in done.stderr or "finished" in done.stderr else None
+    gone = "Unknown Job" in done.stderr or "has finished" in done.stderr
+    return False if gone else None
+
+
+def _in_slurm(job: str) -> bool | None:
+    done = _ask(["squeue", "--noheader", "--format=%T", f"--jobs={job}"])
+    if done is None:
+        return None
+    if done.returncode == 0:
+        return bool(done.stdout.strip())
+    return False if "Invalid job id" in done.stderr else None
+
+
+def slurm_cluster() -> str | None:
+    """Return the name of the cluster whose SLURM answers here, None where none does."""
+    done = _ask(["scontrol", "show", "config"])
+    lines = [] if done is None or done.returncode else done.stdout.splitlines()
+    found = (line.partition("=")[2].strip() for line in lines if line.startswith("ClusterName"))
+    return next(found, None)
 
 
 def partitions() -> set[str] | None:

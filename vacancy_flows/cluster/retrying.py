@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from fireworks.utilities.fw_utilities import get_my_host
 
 from vacancy_flows.cluster.connection import open_cluster
 from vacancy_flows.cluster.launchpad import QUEUE_JOBS, CampaignLaunchPad
@@ -47,8 +48,7 @@ def retry_here(
     ours = _fireworks_of(pad, names)
     unlocked = _unlock(pad, ours)
     lost, unknown = _lost(pad, ours, RUN_EXPIRATION_SECS if lost_after is None else lost_after)
-    for launch_id in lost:
-        pad.mark_fizzled(launch_id)
+    lost = [launch_id for launch_id in lost if _fizzled(pad, launch_id)]
     _, _, torn = pad.detect_lostruns(query={"fw_id": {"$in": ours}}, refresh=True)
     freed = _free_reservations(pad, ours)
     again = _rerun(pad, ours)
@@ -100,7 +100,9 @@ def _lost(pad: CampaignLaunchPad, ours: list[int], silence: float) -> tuple[list
     lost, unknown = [], []
     for launch in running:
         note = pad.db[QUEUE_JOBS].find_one({"_id": launch["launch_id"]})
-        alive = None if note is None else is_alive(note["queue"], note["job"])
+        alive = None
+        if note is not None:
+            alive = is_alive(note["queue"], note["job"], note.get("cluster"))
         quiet = (datetime.now(UTC).replace(tzinfo=None) - _last_sign(launch)).total_seconds()
         if alive is False or (alive is None and quiet > silence):
             lost.append(launch["launch_id"])
@@ -112,6 +114,14 @@ def _lost(pad: CampaignLaunchPad, ours: list[int], silence: float) -> tuple[list
     return lost, unknown
 
 
+def _fizzled(pad: CampaignLaunchPad, launch_id: int) -> bool:
+    """Mark a launch as failed, unless it came to its end since it was looked at."""
+    if pad.launches.find_one({"launch_id": launch_id, "state": "RUNNING"}) is None:
+        return False
+    pad.mark_fizzled(launch_id)
+    return True
+
+
 def _last_sign(launch: dict[str, Any]) -> datetime:
     """Return when a launch was last heard of, UTC."""
     entries = [entry for entry in launch["state_history"] if entry["state"] == "RUNNING"]
@@ -121,10 +131,11 @@ def _last_sign(launch: dict[str, Any]) -> datetime:
 
 
 def _free_reservations(pad: CampaignLaunchPad, ours: list[int]) -> int:
-    """Take back what is reserved for a job of the queue that is gone."""
+    """Take back what this machine reserved for a job of its queue that is gone."""
     kind = "SLURM" if is_alive("SLURM", "0") is not None else "PBS"
     freed = 0
-    for launch in pad.launches.find({"fw_id": {"$in": ours}, "state": "RESERVED"}):
+    here = {"fw_id": {"$in": ours}, "state": "RESERVED", "host": get_my_host()}
+    for launch in pad.launches.find(here):  # another machine's queue has numbers of its own
         ids = [h["reservation_id"] for h in launch["state_history"] if "reservation_id" in h]
         if ids and is_alive(kind, ids[-1]) is False:
             pad.cancel_reservation(launch["launch_id"])

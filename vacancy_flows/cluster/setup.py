@@ -13,13 +13,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from vacancy_flows.cluster.walltime import check_queue, seconds
+from vacancy_flows.cluster.walltime import check_grace, check_queue, seconds
 from vacancy_flows.errors import InputError
 from vacancy_flows.output_paths import make_directory
 
 _COMMON = ("FW_config.yaml", "my_launchpad.yaml", "jobflow.yaml", "my_fworker.yaml")
 _REST = ("my_fworker_small.yaml", "atomate2.yaml", "env.sh")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@/-]*")
+_GRACE = 120  # s, as in my_qadapter.yaml
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACE = re.compile(r"<([a-z_]+)>")
 
@@ -105,6 +106,8 @@ def _check(account: Account) -> None:
         if value and not _WORD.fullmatch(value):
             problem = f"{value!r} is no name: letters, digits and . _ + @ / - only"
             raise InputError(problem, key=key)
+    if "." in account.database:
+        raise InputError(f"{account.database!r}: MongoDB takes no . in it", key="--mongo-database")
     if not _VARIABLE.fullmatch(account.password_variable):
         problem = f"{account.password_variable!r} is no name of an environment variable"
         raise InputError(problem, key="--password-variable")
@@ -120,6 +123,7 @@ def _check(account: Account) -> None:
             raise InputError("is empty: name the program, with its launcher", key=key)
     try:
         check_queue(account.scheduler.upper(), account.partition, account.walltime)
+        check_grace(account.walltime, _GRACE, account.scheduler.upper())
     except InputError as error:
         raise InputError(
             error.problem, key=f"--{error.key}".replace("queue", "partition")

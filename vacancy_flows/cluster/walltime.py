@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -64,10 +65,24 @@ def check_queue(scheduler: str, queue: str, walltime: str) -> bool:
         raise InputError(str(error), key="walltime") from None
     word, ask = _QUEUES[scheduler]
     known = ask()
-    if known is not None and queue not in known:
-        problem = f"there is no {word} {queue!r} here: {nearest(queue, known)}"
-        raise InputError(problem, key=word)
+    for name in queue.split(","):  # SLURM takes several
+        if known is not None and name not in known:
+            problem = f"there is no {word} {name!r} here: {nearest(name, known)}"
+            raise InputError(problem, key=word)
     return known is not None
+
+
+def check_grace(walltime: str, grace: int, scheduler: str) -> None:
+    """Refuse a walltime that ends before a run can be told that it does.
+
+    Raises
+    ------
+    InputError
+        Where it is not longer than ``grace`` (s).
+    """
+    if seconds(walltime, scheduler) <= grace:
+        problem = f"{walltime!r} is not longer than grace, the {grace} s before its end"
+        raise InputError(f"{problem} at which a run is told to stop: ask for more", key="walltime")
 
 
 def check_adapter(file: Path) -> None:
@@ -80,14 +95,24 @@ def check_adapter(file: Path) -> None:
     """
     try:
         content = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    except (OSError, YAMLError) as error:
+    except (OSError, YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read ({' '.join(str(error).split())})", file=file) from None
-    if not isinstance(content, dict) or content.get("_fw_q_type") not in _QUEUES:
+    if not isinstance(content, dict) or str(content.get("_fw_q_type")) not in _QUEUES:
         return
     queue, walltime = content.get("queue"), content.get("walltime")
     if queue is None or walltime is None:
         return
     try:
-        check_queue(content["_fw_q_type"], str(queue), str(walltime))
+        _check_job(content, str(queue), str(walltime))
     except InputError as error:
         raise error.at(file=file) from None
+
+
+def _check_job(content: dict[str, Any], queue: str, walltime: str) -> None:
+    scheduler = content["_fw_q_type"]
+    check_queue(scheduler, queue, walltime)
+    if isinstance(grace := content.get("grace"), int):
+        check_grace(walltime, grace, scheduler)
+    told = content.get("walltime_s")
+    if told is not None and told != seconds(walltime, scheduler):
+        raise InputError(f"{told} is not walltime {walltime!r} in s: edit both", key="walltime_s")

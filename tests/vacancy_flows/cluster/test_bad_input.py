@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from vacancy_flows.cluster.launchpad import CampaignLaunchPad
+from vacancy_flows.cluster.launchpad import CampaignLaunchPad, secret
 from vacancy_flows.cluster.walltime import check_adapter
 from vacancy_flows.errors import InputError
 
@@ -148,3 +148,31 @@ def test_submit_looks_at_the_adapter_beside_the_launchpad(place, small, command)
     assert answer.status == 2
     assert "my_qadapter.yaml: walltime: '1 day' is no walltime of SLURM" in answer.err
     assert not place.fireworks()
+
+
+@pytest.mark.parametrize("password", ["$up3r.secret!", "1234", "$", "hunter2"])
+def test_no_part_of_a_password_is_printed(password):
+    given = int(password) if password.isdigit() else password
+    with pytest.raises(InputError, match="holds a password") as caught:
+        secret(given)
+    assert password.strip("$") == "" or password.strip("$") not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("walltime: '00:02:00'\ngrace: 120", "walltime: '00:02:00' is not longer than grace"),
+        ("walltime: '00:10:00'\nwalltime_s: 60", "walltime_s: 60 is not walltime '00:10:00' in s"),
+    ],
+)
+def test_a_job_that_could_not_be_told_to_stop(tmp_path, lines, told):
+    file = tmp_path / "my_qadapter.yaml"
+    file.write_text(f"_fw_q_type: PBS\nqueue: workq\n{lines}\n")
+    with pytest.raises(InputError, match=re.escape(told)):
+        check_adapter(file)
+
+
+def test_what_is_no_configuration(place, small, command):
+    text = place.launchpad.read_text()
+    place.launchpad.write_text(text + "mongoclient_kwargs: [1]\n")
+    refused(command, place, small(), "mongoclient_kwargs: must hold keys and values")

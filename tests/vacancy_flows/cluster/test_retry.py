@@ -3,11 +3,12 @@
 # ruff: noqa: PLR0917  # fixtures
 
 import re
+import subprocess
 
 import pytest
 from monty.json import MontyDecoder
 
-from vacancy_flows.cluster import retrying
+from vacancy_flows.cluster import queue, retrying
 from vacancy_flows.cluster.collecting import collect_here
 from vacancy_flows.cluster.retrying import retry_here
 from vacancy_flows.cluster.status import status_here
@@ -191,6 +192,7 @@ def test_a_lost_run_is_found_by_its_queue_or_its_silence(
     submit_here(spec, place.launchpad)
     cluster = place.open()
     monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setenv("SLURM_CLUSTER_NAME", "elsewhere")
     from fireworks import FWorker
 
     lost, _ = cluster.launchpad.checkout_fw(FWorker("gone"), "/gone")
@@ -203,7 +205,7 @@ def test_a_lost_run_is_found_by_its_queue_or_its_silence(
     alive(True)
     retry_here(spec, place.launchpad, lost_after=0)
     assert "0 runs start again" in capsys.readouterr().out
-    assert ("SLURM", "4711") in asked
+    assert ("SLURM", "4711", "elsewhere") in asked
     alive(None)
     retry_here(spec, place.launchpad)
     told = capsys.readouterr()
@@ -217,6 +219,27 @@ def test_a_lost_run_is_found_by_its_queue_or_its_silence(
     retry_here(spec, place.launchpad, lost_after=0)
     assert "1 runs start again, 1 of them were lost" in capsys.readouterr().out
     launch(place)
+    assert set(place.states()) == {"COMPLETED"}
+
+
+@pytest.mark.parametrize(("name", "alive"), [("here", False), ("elsewhere", None)])
+def test_a_job_of_another_cluster_is_not_taken_for_lost(monkeypatch, name, alive):
+    answers = {
+        "scontrol": (0, "Configuration data\nClusterName             = here\n", ""),
+        "squeue": (1, "", "slurm_load_jobs error: Invalid job id specified"),
+    }
+    monkeypatch.setattr(
+        queue, "_ask", lambda words: subprocess.CompletedProcess(words, *answers[words[0]])
+    )
+    assert queue.is_alive("SLURM", "4711", name) is alive
+
+
+def test_what_ended_while_queues_were_asked_stays_ended(place, small, invented, launch):
+    submit_here(small(), place.launchpad)
+    launch(place)
+    pad = place.open().launchpad
+    done = pad.launches.find_one({"state": "COMPLETED"})
+    assert not retrying._fizzled(pad, done["launch_id"])
     assert set(place.states()) == {"COMPLETED"}
 
 
