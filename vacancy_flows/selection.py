@@ -35,7 +35,8 @@ _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 def parse_selection(selection: str) -> list[Condition]:
     """Split a selection into (column, operator, value).
 
-    A bare column asks that it is not empty (operator ``exists``).
+    A bare column asks that it is not empty (operator ``exists``). Quotes around a value are
+    dropped: no name holds one.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def parse_selection(selection: str) -> list[Condition]:
             terms.append((match["key"], _FLIPPED[match["op1"]], match["low"]))
             terms.append((match["key"], match["op2"], match["high"]))
         elif match := _TERM.fullmatch(part):
-            terms.append((match["key"], match["op"], match["value"]))
+            terms.append((match["key"], match["op"], _unquoted(match["value"])))
         elif re.fullmatch(r"\w+", part):
             terms.append((part, "exists", ""))
         else:
@@ -60,6 +61,11 @@ def parse_selection(selection: str) -> list[Condition]:
                 key="selection",
             )
     return terms
+
+
+def _unquoted(value: str) -> str:
+    quoted = re.fullmatch(r"""(['"])(.*)\1""", value)
+    return quoted[2] if quoted else value
 
 
 def typed(terms: list[Condition], numeric: Collection[str]) -> list[Term]:

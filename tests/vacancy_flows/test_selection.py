@@ -29,6 +29,8 @@ def table():
         (" , ", "abcd"),
         ("host=Li2MnO3", "ac"),
         ("host = Li2MnO3", "ac"),
+        ("host='Li2MnO3'", "ac"),
+        ('host!="Li2MnO3"', "bd"),
         ("host!=Li2MnO3", "bd"),
         ("strain>0.02", "c"),
         ("strain>=0.02", "bc"),

@@ -2,6 +2,10 @@
 
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +22,9 @@ from vacancy_flows.engines.gpaw.parallel import relax_in_parallel
 from vacancy_flows.engines.gpaw.restart import NOTE
 from vacancy_flows.errors import EngineError, InputError
 
-pytest.importorskip("gpaw", reason="GPAW is not installed (extra gpaw)")
+cgpaw = pytest.importorskip("gpaw.cgpaw", reason="GPAW is not installed (extra gpaw)")
 
+MPI = cgpaw.have_mpi and shutil.which("mpiexec") is not None
 QUICK = {"encut": 200.0, "kpoints": {"length": 1.0}, "stress": False}
 
 
@@ -113,6 +118,53 @@ def test_an_energy_that_was_killed_is_done_again_and_not_counted(engine, h2, mon
     assert Path(LOG).read_text().count("Converged in") == 2 + result.force_calls
 
 
+KILLED = """
+import json, os, signal, sys
+from pymatgen.core import Structure
+from vacancy_flows.engines import get_engine
+from vacancy_flows.engines.gpaw import calculator
+
+class Log:
+    def __init__(self, file):
+        self.file, self.cycles, self.iterations = file, 0, 0
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+    def write(self, text):
+        self.file.write(text)
+        self.file.flush()
+        self.cycles += text.count("Converged in")
+        self.iterations += self.cycles == 2 and text.startswith("iter:")
+        if self.iterations == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+settings, cell = json.load(sys.stdin)
+log = Log(open(calculator.LOG, "a", encoding="utf-8"))
+new = calculator.GpawCalculator.__init__
+def with_log(self, *args):
+    new(self, *args)
+    self._log = log
+calculator.GpawCalculator.__init__ = with_log
+maker = get_engine("gpaw", settings).relax_maker("fixed", 0.05, 20, name="killed")
+maker.relax(Structure.from_dict(cell))
+"""
+
+
+def test_kill_9_in_the_middle_of_self_consistency_loses_that_energy_alone(engine, h2):
+    task = json.dumps([QUICK, h2.as_dict()])
+    done = subprocess.run([sys.executable, "-c", KILLED], input=task, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    log = Path(LOG).read_text()
+    assert log.count("Converged in") == 2
+    assert "iter:   3" in log[log.rindex("Converged in") :]  # in the middle of the third
+    result = engine.relax_maker("fixed", 0.05, 20, name="killed").relax(h2)
+    assert result.provenance["restarted"]
+    assert result.converged
+    assert Path(LOG).read_text().count("Converged in") == 2 + result.force_calls
+    whole = engine.relax_maker("fixed", 0.05, 20, name="whole").relax(h2)
+    assert result.energy == pytest.approx(whole.energy, abs=2e-3)
+    assert result.force_calls < whole.force_calls
+
+
 def test_self_consistency_that_fails_is_an_error_after_a_second_try(engine, h2, monkeypatch):
     monkeypatch.setattr(calculators, "_MAX_ITERATIONS", 2)
     with pytest.raises(EngineError, match=rf"did not converge in 2 iterations, twice: see .*{LOG}"):
@@ -185,6 +237,22 @@ def test_ranks_get_the_task_and_hand_back_the_result(engine, h2, tmp_path, monke
     fake.write_text("#!/bin/sh\necho no such host\n")
     with pytest.raises(EngineError, match=r"2 ranks ended without a result \(no such host\)"):
         relax_in_parallel(maker, h2, None)
+
+
+@pytest.mark.skipif(not MPI, reason="GPAW is built without MPI, or there is no mpiexec")
+def test_two_ranks_find_what_one_finds(engine, h2, monkeypatch):
+    for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("OMPI_MCA_rmaps_base_oversubscribe", "1")
+    two = get_engine("gpaw", {**QUICK, "ranks": 2, "kpoints": {"length": 6.0}})
+    job = two.relax_maker("fixed", 0.1, 20, name="two").make(h2)
+    (response,) = run_locally(job, raise_immediately=True).popitem()[1].values()
+    assert "world: 2" in " ".join(Path(LOG).read_text().split()).replace("World", "world")
+    one = get_engine("gpaw", {**QUICK, "kpoints": {"length": 6.0}})
+    alone = one.relax_maker("fixed", 0.1, 20, name="one").relax(h2)
+    assert response.output.energy == pytest.approx(alone.energy, abs=1e-4)
+    assert response.output.force_calls == alone.force_calls
+    assert response.output.provenance["settings"] == alone.provenance["settings"]
 
 
 def test_noise_is_taken_away_and_the_cell_is_kept(host12):
