@@ -33,6 +33,7 @@ BAD = {
     "unknown key": ({"strian": {}}, ["strian: unknown key", "did you mean 'strain'?"]),
     "unknown key of a host": (host(supercel=[1, 1, 1]), ["hosts.0.supercel", "'supercell'"]),
     "unknown engine": ({"engine": "chgnett"}, ["engine: ", "did you mean 'chgnet'?"]),
+    "no device": ({"settings": {"device": "gpu"}}, ["settings.device", "cuda:1"]),
     "unknown setting": ({"settings": {"devise": "cpu"}}, ["settings.devise", "'device'"]),
     "unknown host": (host(structure="Li2MnO4"), ["hosts.0.structure", "'Li2MnO3'"]),
     "no oxygen": (host(structure="metal.cif", cell=None), ["structure", "no oxygen"]),

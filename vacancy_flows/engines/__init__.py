@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from vacancy_flows.engines.base import REFERENCE_KINDS, Engine, ReferenceCell, ReferenceKind
 from vacancy_flows.engines.gpaw import GpawSettings
@@ -30,7 +31,14 @@ class ChgnetSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
+    device: str = "cpu"
+
+    @field_validator("device")
+    @classmethod
+    def _known(cls, device: str) -> str:
+        if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
+            raise ValueError(f"{device!r} is no device: cpu, cuda, cuda:1 (the second) or mps")
+        return device
 
 
 class _Entry(NamedTuple):
