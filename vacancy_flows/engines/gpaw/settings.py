@@ -11,7 +11,7 @@ from vacancy_flows.engines.hubbard import HubbardU, u_shell
 from vacancy_flows.engines.kpoints import KPoints
 from vacancy_flows.engines.settings import EngineSettings
 
-INPUTS_VERSION = 1
+INPUTS_VERSION = 2
 """Of the input; counted up when a default changes what an energy is."""
 
 LAPTOP_DENSITY = 420.0
