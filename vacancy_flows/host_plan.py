@@ -10,7 +10,7 @@ from pymatgen.core import Structure
 
 from vacancy_flows.campaign_blocks import Delithiation, Relax
 from vacancy_flows.identity import rounded, uid
-from vacancy_flows.schemas import Calculation
+from vacancy_flows.schemas import Calculation, Record
 from vacancy_flows.structures import conventional_axes, deformation_gradient
 
 _PRERELAX_FMAX = 0.05  # eV/Å; what is left is the other engine's error anyway
@@ -110,6 +110,25 @@ class HostPlan(BaseModel):
                 **description,
             }
         )
+
+    def named(self, record: Record, ordering: int | None, energy: float | None) -> Record:
+        """Return a record under the names that this host gives it.
+
+        Parameters
+        ----------
+        record
+            Of this host or of one that shares the calculation.
+        ordering, energy
+            Rank of its ordering, and eV per cell above the lowest.
+        """
+        update = {
+            "campaign": self.campaign,
+            "host": self.host,
+            "ordering": ordering,
+            "ordering_energy": energy,
+            "reference_uids": self.reference_uids,
+        }
+        return record.described_by(record.calculation.model_copy(update=update))
 
     def prerelaxation(self) -> dict[str, Any]:
         """Return the part of an operation that says which engine relaxes a cell before ours."""

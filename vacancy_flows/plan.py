@@ -29,6 +29,7 @@ __all__ = [
     "HostPlan",
     "StrainPoint",
     "after",
+    "lacks_moments",
     "pristine_calculation",
     "rank",
     "ranked",
@@ -81,6 +82,22 @@ def after(plan: HostPlan, record: Record) -> list[Calculation]:
     return [
         pristine_calculation(plan, record.calculation, structure, point) for point in plan.strains
     ]
+
+
+def lacks_moments(plan: HostPlan, record: Record) -> str:
+    """Say what to do where a calculation's final moments, which the next begin with, are unknown.
+
+    Returns
+    -------
+    str
+        Empty where they are known, or the engine uses none.
+    """
+    if "magmom" not in plan.root.site_properties or record.result.moments is not None:
+        return ""
+    return (
+        "its row has no final moments; what depends on it was not started; put its OUTCAR beside "
+        "vasprun.xml and ingest it again"
+    )
 
 
 def _own(plan: HostPlan, record: Record) -> Record:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vacancy_flows.engines import Engine
-from vacancy_flows.schemas import Calculation
+from vacancy_flows.schemas import Calculation, Record
 from vacancy_flows.worker import Outcome, calculate, single_thread, start_worker
 
 _TRIES = 2  # of a calculation whose worker died, before it counts as failed
@@ -24,6 +24,8 @@ class Finder(Protocol):
 
     @property
     def busy(self) -> bool: ...  # noqa: D102
+
+    def may_better(self, record: Record) -> bool: ...  # noqa: D102
 
     def start(self, calculation: Calculation) -> None: ...  # noqa: D102
 
@@ -66,6 +68,10 @@ class Workers:
     def busy(self) -> bool:
         """Whether anything is running."""
         return bool(self._running or self._waiting or self._suspects)
+
+    def may_better(self, record: Record) -> bool:
+        """Tell whether a stored calculation did not converge, and might now."""
+        return record.is_to_be_tried_again(self.engine.effort())
 
     def start(self, calculation: Calculation) -> None:
         """Start a calculation, or keep it for `finished` where it runs here."""

@@ -10,7 +10,7 @@ import contextlib
 import io
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,14 @@ class RawStore:
             }
 
     def records(self, uids: set[str] | None = None) -> Iterator[Record]:
-        """Yield the records among the documents, those of ``uids`` only where given."""
+        """Yield the records among the documents, those of ``uids`` only where given.
+
+        Of a calculation that was tried again, the better one (see `best_documents`).
+        """
         with _told(self._documents):
-            found = list(self.store.docs_store.query({"metadata.record": True}))
-        for document in found:
-            if uids is None or document["metadata"]["uid"] in uids:
+            found = best_documents(self.store.docs_store.query({"metadata.record": True}))
+        for uid, document in found.items():
+            if uids is None or uid in uids:
                 yield MontyDecoder().process_decoded(document["output"])
 
     def describe(self, name: str, description: dict[str, Any]) -> None:
@@ -136,6 +139,37 @@ class RawStore:
     def close(self) -> None:
         """Let go of the files."""
         self.store.close()
+
+
+def preference(document: Mapping[str, Any]) -> tuple[bool, str, str]:
+    """Return what documents of one calculation are sorted by, the best last.
+
+    One that converged, otherwise the newest.
+
+    Parameters
+    ----------
+    document
+        Of a record, as jobflow stores it.
+    """
+    output = document["output"]
+    completed = str(document.get("completed_at") or "")
+    return bool(output["result"]["converged"]), output["created"], completed
+
+
+def best_documents(documents: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the document that counts of each calculation, by uid.
+
+    Parameters
+    ----------
+    documents
+        Of records, several of a calculation that was tried again.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        uid = document["metadata"]["uid"]
+        if uid not in found or preference(document) > preference(found[uid]):
+            found[uid] = document
+    return found
 
 
 def memory_store() -> JobStore:

@@ -15,7 +15,7 @@ from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import Engine
 from vacancy_flows.guard import compared, mu_o_of
 from vacancy_flows.ledger import Ledger, describe
-from vacancy_flows.plan import HostPlan, after, rank, ranked, start
+from vacancy_flows.plan import HostPlan, after, lacks_moments, rank, ranked, start
 from vacancy_flows.planning import plan_hosts, plan_references
 from vacancy_flows.pool import Finder, Workers
 from vacancy_flows.progress import Progress
@@ -137,7 +137,7 @@ class CampaignRun:
             waiting.append((calculation, then))
             return
         record = self.database.get(calculation.uid)
-        if record is not None and not record.is_to_be_tried_again(self.engine.effort()):
+        if record is not None and not self.workers.may_better(record):
             self.progress.known(calculation)
             self._finish(record, calculation, then)
             return
@@ -191,17 +191,15 @@ class CampaignRun:
         if record is None:
             return
         if not record.result.converged:
-            self._unconverged(record, "what depends on it was not started; ")
+            self._unconverged(record)
             return
         self._after(plan, record)
 
     def _after(self, plan: HostPlan, record: Record) -> None:
         """Start what a converged calculation makes possible; it begins with its moments."""
-        if "magmom" in plan.root.site_properties and record.result.moments is None:
-            self.report.failures.append(
-                f"{record.calculation.title}: its row has no final moments; what depends on it was "
-                "not started; put its OUTCAR beside vasprun.xml and ingest it again"
-            )
+        problem = lacks_moments(plan, record)
+        if problem:
+            self.report.failures.append(f"{record.calculation.title}: {problem}")
             return
         self._all(plan, after(plan, record))
 
@@ -210,7 +208,7 @@ class CampaignRun:
         if record is not None:
             group.records.append(record)
             if not record.result.converged:
-                self._unconverged(record, "it takes no part in the ranking; ")
+                self._unconverged(record)
         if group.missing:
             return
         self._used += ranked(group.records)
@@ -222,19 +220,17 @@ class CampaignRun:
 
     def _vacancy_done(self, record: Record | None) -> None:
         if record is not None and not record.result.converged:
-            self._unconverged(record, "its row is marked; ")
+            self._unconverged(record)
 
-    def _unconverged(self, record: Record, consequence: str) -> None:
-        self.report.failures.append(
-            f"{record.calculation.title}: not converged ({record.result.reason}); "
-            f"{consequence}{record.remedy}"
-        )
+    def _unconverged(self, record: Record) -> None:
+        told = record.shortfall(self.engine.effort())
+        self.report.failures.append(f"{record.calculation.title}: {told}")
 
     def _reference_done(self, record: Record | None) -> None:
         if record is None:
             return
         if not record.result.converged:
-            self._unconverged(record, "no E_f is converged without it; ")
+            self._unconverged(record)
         kind = str(record.calculation.reference_kind)
         self._references[kind] = record
         if len(self._references) == len(plan_references(self.campaign, self.engine)):

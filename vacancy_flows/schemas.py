@@ -22,6 +22,17 @@ ELECTRONS = "electrons not converged"
 MESH_LATTICE = "mesh_lattice"
 """Of a structure's properties: the lattice (3, 3) in Å that its k-mesh follows from."""
 
+AGAIN = "`vacancy-flows submit` tries it again with the settings of now"
+"""The remedy where settings that help to converge have changed since."""
+
+_CONSEQUENCES = {
+    "reference": "no E_f is converged without it",
+    "host": "what depends on it was not started",
+    "pristine": "what depends on it was not started",
+    "candidate": "it takes no part in the ranking",
+    "vacancy": "its row is marked",
+}
+
 Kind = Literal["vacancy", "pristine", "host", "candidate", "reference"]
 Cell = Literal["free", "fixed", "free-fixed"]
 
@@ -151,18 +162,22 @@ class Record(BaseModel):
     @property
     def remedy(self) -> str:
         """What to do where it did not converge."""
-        if self.choice.get("damage"):
-            return "look at its cell"
-        if ELECTRONS in self.result.reason:
-            return (
-                "set ALGO (All, Damped), NELM or the mixing (AMIX, BMIX, AMIX_MAG, BMIX_MAG) in "
-                "settings.incar: it is then tried again"
-            )
-        return "raise relax.max_steps"
+        return remedy(self.result.reason, damaged=bool(self.choice.get("damage")))
 
     def is_to_be_tried_again(self, effort: dict[str, Any]) -> bool:
         """Tell whether it did not converge, and the engine's effort has changed since."""
         return not self.result.converged and self.effort != effort
+
+    def shortfall(self, effort: dict[str, Any]) -> str:
+        """Say that it did not converge, what that entails, and what to do.
+
+        Parameters
+        ----------
+        effort
+            Of the engine that would try it again.
+        """
+        again = self.is_to_be_tried_again(effort)
+        return shortfall(self.calculation.kind, self.result.reason, AGAIN if again else self.remedy)
 
     @property
     def notes(self) -> str:
@@ -183,6 +198,31 @@ class Record(BaseModel):
         names = ("campaign", "host", "ordering", "ordering_energy", "reference_uids")
         update = {name: getattr(calculation, name) for name in names}
         return self.model_copy(update={"calculation": self.calculation.model_copy(update=update)})
+
+
+def remedy(reason: str, *, damaged: bool = False) -> str:
+    """Return what to do about a calculation that did not converge.
+
+    Parameters
+    ----------
+    reason
+        See `Result`.
+    damaged
+        Whether the relaxation made something else of its cell.
+    """
+    if damaged:
+        return "look at its cell"
+    if ELECTRONS in reason:
+        return (
+            "set ALGO (All, Damped), NELM or the mixing (AMIX, BMIX, AMIX_MAG, BMIX_MAG) in "
+            "settings.incar: it is then tried again"
+        )
+    return "raise relax.max_steps"
+
+
+def shortfall(kind: str, reason: str, what_to_do: str) -> str:
+    """Say that a calculation did not converge, what that entails, and what to do."""
+    return f"not converged ({reason}); {_CONSEQUENCES[kind]}; {what_to_do}"
 
 
 def largest_force(forces: np.ndarray, free: np.ndarray | None = None) -> float:

@@ -1,4 +1,7 @@
-"""Adding calculations to a LaunchPad: each uid once, whoever asks and however often."""
+"""Adding calculations to a LaunchPad: each uid once, whoever asks and however often.
+
+What did not converge is added again where the engine's effort has changed since.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from typing import Any
 from fireworks import Workflow
 
 from vacancy_flows.campaign_blocks import OxygenBlock
-from vacancy_flows.cluster.connection import Cluster, finished_records, finished_uids
+from vacancy_flows.cluster.connection import Cluster
+from vacancy_flows.cluster.finished import finished_records
+from vacancy_flows.cluster.known import Knowledge, Known
 from vacancy_flows.cluster.registry import want
 from vacancy_flows.cluster.standing import Standing, decisions, standings
 from vacancy_flows.cluster.workflows import groups_of, next_firework, workflow_of
@@ -16,7 +21,7 @@ from vacancy_flows.cluster.writing import add_workflow, attach
 from vacancy_flows.engines import Engine
 from vacancy_flows.errors import InputError
 from vacancy_flows.guard import mu_o_of
-from vacancy_flows.plan import HostPlan, after, rank
+from vacancy_flows.plan import HostPlan, after, lacks_moments, rank
 from vacancy_flows.schemas import Calculation, Record
 
 
@@ -44,6 +49,8 @@ class Adder:
         Calculations that were finished or on the LaunchPad.
     problems
         Why nothing follows a calculation, a line each.
+    unconverged
+        A line for each calculation that did not converge and is not tried again.
     """
 
     def __init__(
@@ -60,15 +67,16 @@ class Adder:
         self.added: dict[str, int] = {}
         self.there = 0
         self.problems: list[str] = []
+        self.unconverged: list[str] = []
+        self._knowledge = Knowledge(cluster, engine.effort())
         self._counted: set[str] = set()  # in a dry run: as if they were on the LaunchPad
-        self._all: set[str] | None = None
         self._checked: set[str] = set()  # hosts whose references agree
 
     def references(self, calculations: Sequence[Calculation]) -> None:
         """Add the references that are missing, as a workflow of their own."""
         if not self.dry:
             want(self.cluster.launchpad, self.settings["settings"], calculations)
-        self._add(self._missing(calculations, self._there(calculations)))
+        self._add(self._missing(calculations, self._look(calculations)))
 
     def follow(self, plan: HostPlan, names: dict[str, Any], here: int | None = None) -> None:
         """Add what a group of finished calculations makes possible.
@@ -83,7 +91,8 @@ class Adder:
             fw_id that vacancies become children of; a workflow of their own where None.
         """
         records = finished_records(self.cluster.store, list(names))
-        known = standings(self.cluster.launchpad, names.keys() - records.keys())
+        better = {uid for uid in names if uid not in records or not records[uid].result.converged}
+        known = standings(self.cluster.launchpad, better)
         if any(standing.state in {"waiting", "running"} for standing in known.values()):
             return  # in another workflow, which ends in this same step
         if not records and not known:
@@ -92,7 +101,7 @@ class Adder:
                 "jobflow.yaml of every machine, then `vacancy-flows retry`"
             )
             return
-        group = [_named(plan, record, *names[uid]) for uid, record in records.items()]
+        group = [plan.named(record, *names[uid]) for uid, record in records.items()]
         self._decide(plan, group, here)
 
     def stage(
@@ -101,37 +110,52 @@ class Adder:
         """Add calculations of a host with what follows them, as far as they are missing."""
         if not self.dry:
             want(self.cluster.launchpad, self.settings["settings"], calculations, plan.host)
-        if all(c.kind == "vacancy" for c in calculations):
-            there = self._there(calculations, at_once=here is None)
-            self._add(self._missing(calculations, there), here=here)
+        vacancies = all(c.kind == "vacancy" for c in calculations)
+        known = self._look(calculations, at_once=vacancies and here is None)
+        added = self._missing(calculations, known)
+        if vacancies:
+            self._add(added, here=here)
             return
-        uids = [c.uid for c in calculations]
-        records = finished_records(self.cluster.store, uids)
-        known = standings(self.cluster.launchpad, uids)
-        missing = {c.uid for c in self._missing(calculations, {*records, *known})}
-        new: list[list[Calculation]] = []
-        for group in groups_of(calculations):
-            waits = [c for c in group if c.uid not in records]
-            if any(c.uid in missing for c in waits):
-                new.append(group)
-            self._attach(plan, group, [known[c.uid] for c in waits if c.uid in known])
-            if all(c.uid in known and known[c.uid].state == "failed" for c in waits):
-                found = [records[c.uid].described_by(c) for c in group if c.uid in records]
-                if found:
-                    self._decide(plan, found, here)
+        missing = {c.uid for c in added}
+        new = self._groups(plan, calculations, known, missing, here)
         strains = bool(new) and new[0][0].kind == "pristine"  # a workflow for each
         for groups in [[group] for group in new] if strains else [new]:
             fresh = [c for group in groups for c in group if c.uid in missing]
             followed = [(plan, group, self.reference) for group in groups]
             self._add(fresh, followed, None if strains else here)
 
+    def _groups(
+        self,
+        plan: HostPlan,
+        calculations: Sequence[Calculation],
+        known: dict[str, Known],
+        missing: set[str],
+        here: int | None,
+    ) -> list[list[Calculation]]:
+        """Return groups of which something is missing; see to what follows the others."""
+        store = self.cluster.store
+        records = finished_records(store, [uid for uid in known if known[uid].finished])
+        new: list[list[Calculation]] = []
+        for group in groups_of(calculations):
+            if any(c.uid in missing for c in group):
+                new.append(group)
+            waits = [known[c.uid] for c in group if known[c.uid].place != "finished"]
+            there = [k.standing for k in waits if k.place != "missing" and k.standing]
+            self._attach(plan, group, there)
+            if len(there) == len(waits) and all(s.state == "failed" for s in there):
+                found = [records[c.uid].described_by(c) for c in group if c.uid in records]
+                if found:
+                    self._decide(plan, found, here)
+        return new
+
     def _decide(self, plan: HostPlan, group: list[Record], here: int | None) -> None:
         """Add what follows a group, of which nothing more is to be expected."""
         converged = [record for record in group if record.result.converged]
+        effort = self.engine.effort()
         self.problems += [
-            f"{r.calculation.title} did not converge ({r.result.reason}): raise relax.max_steps"
-            for r in group
-            if not r.result.converged and r.calculation.kind != "candidate"
+            f"{record.calculation.title}: {record.shortfall(effort)}"
+            for record in group
+            if not record.result.converged and record.calculation.kind != "candidate"
         ]
         candidates = any(record.calculation.kind == "candidate" for record in group)
         if not converged:
@@ -143,7 +167,11 @@ class Adder:
             self.problems.append(refused)
             return
         for record in rank(plan, converged) if candidates else converged:
-            self.stage(plan, after(plan, record), here)
+            problem = lacks_moments(plan, record)
+            if problem:
+                self.problems.append(f"{record.calculation.title}: {problem}")
+            else:
+                self.stage(plan, after(plan, record), here)
 
     def _refused(self, plan: HostPlan) -> str:
         """Say why the references, where all are finished, may not be used."""
@@ -161,29 +189,27 @@ class Adder:
         self._checked.add(plan.host)
         return ""
 
-    def _there(self, calculations: Sequence[Calculation], *, at_once: bool = False) -> set[str]:
-        """Return which calculations are finished or on the LaunchPad.
+    def _look(
+        self, calculations: Sequence[Calculation], *, at_once: bool = False
+    ) -> dict[str, Known]:
+        """Return where calculations are, and note what did not converge."""
+        known = self._knowledge.of(calculations, at_once=at_once)
+        for calculation in calculations:
+            place, finished, _ = known[calculation.uid]
+            if place == "finished" and finished is not None and not finished.converged:
+                told = finished.shortfall(calculation.kind, self.engine.effort())
+                self.unconverged.append(f"{calculation.title}: {told}")
+        return known
 
-        Parameters
-        ----------
-        calculations
-            To look for.
-        at_once
-            Whether to ask for everything on the LaunchPad, once, because many will be asked for.
-        """
-        uids = [c.uid for c in calculations]
-        if not at_once:
-            known = set(standings(self.cluster.launchpad, uids))
-        else:
-            if self._all is None:
-                query = {"state": {"$ne": "ARCHIVED"}}
-                self._all = set(self.cluster.launchpad.fireworks.distinct("spec.uid", query))
-            known = self._all.intersection(uids)
-        rest = [uid for uid in uids if uid not in known]
-        return known | finished_uids(self.cluster.store, rest) if rest else known
-
-    def _missing(self, calculations: Sequence[Calculation], there: set[str]) -> list[Calculation]:
-        missing = [c for c in calculations if c.uid not in there | self._counted]
+    def _missing(
+        self, calculations: Sequence[Calculation], known: dict[str, Known]
+    ) -> list[Calculation]:
+        """Return what is to be added, and count the rest."""
+        missing = [
+            c
+            for c in calculations
+            if known[c.uid].place == "missing" and c.uid not in self._counted
+        ]
         self.there += len(calculations) - len(missing)
         return missing
 
@@ -216,7 +242,7 @@ class Adder:
             return
         there = {
             fw["fw_id"]
-            for fw in decisions(launchpad, [plan.campaign])
+            for fw in decisions(launchpad, plan.campaign, self.settings["settings"])
             if fw["spec"]["follows"] == uids and fw["spec"].get("host") == plan.host
         }
         for workflow in launchpad.workflows.find({"nodes": {"$in": records}}, {"nodes": 1}):
@@ -225,15 +251,3 @@ class Adder:
             firework = next_firework(plan, group, self.engine, self.settings, self.reference)
             parents = [fw_id for fw_id in records if fw_id in workflow["nodes"]]
             attach(launchpad, Workflow.from_firework(firework), parents)
-
-
-def _named(plan: HostPlan, record: Record, ordering: int | None, energy: float | None) -> Record:
-    """Return a record under the names that a host gives it."""
-    update = {
-        "campaign": plan.campaign,
-        "host": plan.host,
-        "ordering": ordering,
-        "ordering_energy": energy,
-        "reference_uids": plan.reference_uids,
-    }
-    return record.model_copy(update={"calculation": record.calculation.model_copy(update=update)})

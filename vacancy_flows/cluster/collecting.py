@@ -11,11 +11,13 @@ from monty.json import MontyDecoder
 
 from vacancy_flows import rawstore
 from vacancy_flows.campaign_file import load_campaign
-from vacancy_flows.cluster.connection import open_cluster, open_jobstore, record_documents
+from vacancy_flows.cluster.connection import open_cluster, open_jobstore
+from vacancy_flows.cluster.finished import Finished, finished_calculations, record_documents
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
-from vacancy_flows.cluster.registry import noted_campaigns
-from vacancy_flows.cluster.standing import reason, standings
+from vacancy_flows.cluster.registry import Submitted, submitted_campaigns
+from vacancy_flows.cluster.standing import reasons, standings
 from vacancy_flows.commands import RESULT_FILES, RESULT_FOLDERS, open_results, say, write_results
+from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines import get_engine
 from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
@@ -23,7 +25,7 @@ from vacancy_flows.output_paths import make_directory
 from vacancy_flows.progress import Progress
 from vacancy_flows.rawstore import RawStore
 from vacancy_flows.runner import CampaignRun
-from vacancy_flows.schemas import Calculation
+from vacancy_flows.schemas import Calculation, Record
 from vacancy_flows.worker import Outcome
 
 _AT_ONCE = 50  # documents in memory
@@ -35,11 +37,11 @@ class Collector:
     Parameters
     ----------
     stores
-        JobStores that may hold calculations; of one that is in two of them, the first counts.
+        JobStores that may hold calculations; of one that several hold the best counts.
     launchpads
         That say what failed.
-    stored
-        uids of what was collected before. A vacancy waits for its references, with which its
+    database
+        With what was collected before. A vacancy waits for its references, with which its
         settings are compared when it is stored.
 
     Attributes
@@ -54,12 +56,30 @@ class Collector:
         self,
         stores: Sequence[JobStore],
         launchpads: Sequence[CampaignLaunchPad],
-        stored: Collection[str],
+        database: ResultsDatabase,
     ) -> None:
         self.stores, self.launchpads = stores, launchpads
         self.pending: list[Calculation] = []
         self._asked: list[Calculation] = []
-        self._stored = set(stored)
+        self._stored = database.uids()
+        table = database.table()
+        self._tries = self._tried(table["uid"][~table["converged"]].tolist())
+
+    def _tried(self, uids: Sequence[str]) -> dict[str, list[Finished]]:
+        """Return what the JobStores hold of calculations that did not converge."""
+        tries: dict[str, list[Finished]] = {}
+        for store in self.stores:
+            for uid, found in finished_calculations(store, uids).items():
+                tries.setdefault(uid, []).append(found)
+        return tries
+
+    def may_better(self, record: Record) -> bool:
+        """Tell whether a JobStore holds a better try of what is stored unconverged."""
+        return not record.result.converged and any(
+            (found.created, found.effort) != (record.created, record.effort)
+            and (found.converged or found.created > record.created)
+            for found in self._tries.get(record.uid, ())
+        )
 
     @property
     def busy(self) -> bool:
@@ -76,28 +96,29 @@ class Collector:
         early = [c for c in asked if not self._stored.issuperset(c.reference_uids.values())]
         early = [c for c in early if c.kind == "vacancy"]
         self.pending += early
-        missing = {c.uid: c for c in asked if c not in early}
-        for store in self.stores:
-            for uid, document in record_documents(store, list(missing)).items():
-                del missing[uid]
-                self._stored.add(uid)
-                record = MontyDecoder().process_decoded(document["output"])
-                yield Outcome(uid, record, [document])
-        for uid, calculation in missing.items():
-            why = self._failure(uid)
-            if why:
-                yield Outcome(uid, error=why)
-            else:
-                self.pending.append(calculation)
+        waiting = {c.uid for c in early}
+        missing = {c.uid: c for c in asked if c.uid not in waiting}
+        for uid, document in record_documents(self.stores, missing).items():
+            del missing[uid]
+            self._stored.add(uid)
+            record = MontyDecoder().process_decoded(document["output"])
+            yield Outcome(uid, record, [document])
+        why = self._failures(missing)
+        self.pending += [c for uid, c in missing.items() if uid not in why]
+        for uid, told in why.items():
+            yield Outcome(uid, error=told)
 
-    def _failure(self, uid: str) -> str:
-        """Say why a calculation failed, if it did wherever it was tried."""
-        found = [(pad, standings(pad, [uid]).get(uid)) for pad in self.launchpads]
-        there = [(pad, standing) for pad, standing in found if standing is not None]
-        if not there or any(standing.state != "failed" for _, standing in there):
-            return ""
-        pad, standing = there[0]
-        return reason(pad, standing.failed[0])
+    def _failures(self, uids: Collection[str]) -> dict[str, str]:
+        """Say why calculations failed, those that did wherever they were tried."""
+        failed: dict[str, str] = {}
+        elsewhere: set[str] = set()
+        for pad in self.launchpads:
+            found = standings(pad, uids)
+            first = {uid: s.failed[0] for uid, s in found.items() if s.state == "failed"}
+            elsewhere |= found.keys() - first.keys()
+            why = reasons(pad, first.values())
+            failed = {uid: why[fw["fw_id"]] for uid, fw in first.items()} | failed
+        return {uid: told for uid, told in failed.items() if uid not in elsewhere}
 
 
 class _Told(Progress):
@@ -159,7 +180,7 @@ def _collect(
     campaign = load_campaign(spec)
     engine = get_engine(campaign.engine, campaign.settings)
     database = open_results(directory / "results.db")
-    collector = Collector(stores, launchpads, database.uids())
+    collector = Collector(stores, launchpads, database)
     raw = RawStore(directory)
     try:
         run = CampaignRun(campaign, engine, database, raw, collector, _Told(say))
@@ -179,14 +200,30 @@ def _specs(launchpads: Sequence[CampaignLaunchPad]) -> list[Path]:
     Raises
     ------
     InputError
-        Where there is none, or one is not here.
+        Where there is none, one is not here, or two of one name have different settings.
     """
-    noted = {name: c for pad in launchpads for name, c in noted_campaigns(pad).items()}
+    noted: dict[str, dict[str, list[Submitted]]] = {}  # by name, by settings
+    for pad in launchpads:
+        for (name, settings), found in submitted_campaigns(pad).items():
+            noted.setdefault(name, {}).setdefault(settings, []).extend(found)
     if not noted:
         problem = "no campaign was submitted there: `vacancy-flows submit` first, or name its file"
         raise InputError(problem)
-    for name, campaign in noted.items():
-        if not Path(campaign["spec"]).is_file():
-            problem = f"campaign {name}: its file is not here: name it, `collect SPEC -d DIR`"
-            raise InputError(problem, file=campaign["spec"])
-    return [Path(campaign["spec"]) for campaign in noted.values()]
+    return [_file_of(name, by_settings) for name, by_settings in noted.items()]
+
+
+def _file_of(name: str, by_settings: dict[str, list[Submitted]]) -> Path:
+    """Return the file of the campaign of a name, of which a database holds one."""
+    files = dict.fromkeys(one.spec for found in by_settings.values() for one in found)
+    if len(by_settings) > 1 and len(files) > 1:
+        told = " and ".join(str(found[-1]) for found in by_settings.values())
+        problem = (
+            f"campaigns of one name with different settings: {told}; collect each into a directory "
+            "of its own, `collect SPEC -d DIR`, or give one another name and submit it again"
+        )
+        raise InputError(problem, key=name)
+    here = [Path(file) for file in files if Path(file).is_file()]
+    if not here:
+        problem = f"campaign {name}: its file is not here: name it, `collect SPEC -d DIR`"
+        raise InputError(problem, file=next(iter(files)))
+    return here[-1]

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jobflow import SETTINGS, JobStore
-from monty.json import MontyDecoder
 from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad, secret
 from vacancy_flows.errors import InputError
-from vacancy_flows.schemas import Record
 
 _WAIT_MS = 5000  # for a server to answer a command; what runs in a queue waits longer
 _INDICES = ("spec.uid", "spec.campaign")
@@ -118,32 +116,6 @@ def read_jobstore(file: Path, wait_ms: int | None = None) -> JobStore:
         return JobStore.from_dict_spec(spec)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"is no JobStore ({error})", file=file, key="JOB_STORE") from None
-
-
-def finished_records(store: JobStore, uids: list[str]) -> dict[str, Record]:
-    """Return the records of calculations that are in a JobStore, by uid."""
-    return {
-        uid: MontyDecoder().process_decoded(document["output"])
-        for uid, document in record_documents(store, uids).items()
-    }
-
-
-def record_documents(store: JobStore, uids: list[str]) -> dict[str, dict[str, Any]]:
-    """Return the raw documents of records, by uid; of one that ran twice the first."""
-    found: dict[str, dict[str, Any]] = {}
-    for document in store.query(_records(uids), load=True):
-        found.setdefault(document["metadata"]["uid"], document)
-    return found
-
-
-def finished_uids(store: JobStore, uids: list[str]) -> set[str]:
-    """Return which of some calculations are in a JobStore."""
-    documents = store.query(_records(uids), properties=["metadata.uid"])
-    return {document["metadata"]["uid"] for document in documents}
-
-
-def _records(uids: list[str]) -> dict[str, Any]:
-    return {"metadata.uid": {"$in": uids}, "metadata.record": True}
 
 
 def launchpad_file(file: Path | None = None) -> Path:

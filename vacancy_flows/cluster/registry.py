@@ -6,7 +6,8 @@ that a calculation belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pymongo.errors import BulkWriteError
@@ -62,15 +63,54 @@ def wanted(launchpad: CampaignLaunchPad, campaign: str, settings: str) -> list[d
     return list(launchpad.db[_CALCULATIONS].find(query))
 
 
-def note_campaign(launchpad: CampaignLaunchPad, name: str, description: dict[str, Any]) -> None:
-    """Keep which settings a campaign has now, and where its file is."""
-    document = {"_id": name, **description}
-    launchpad.db[_CAMPAIGNS].replace_one({"_id": name}, document, upsert=True)
+@dataclass(frozen=True)
+class Submitted:
+    """A campaign as it was submitted from one file: two may have the same name.
+
+    Attributes
+    ----------
+    name, settings, engine
+        Of the campaign; see `want`.
+    spec
+        Path of its file, where it was submitted.
+    owner
+        User who did, empty where an earlier version noted it.
+    date
+        When last, UTC.
+    """
+
+    name: str
+    settings: str
+    engine: str
+    spec: str
+    owner: str = ""
+    date: str = ""
+
+    def __str__(self) -> str:
+        """Return what tells it from another of the same name."""
+        known = ", ".join(part for part in (self.owner, self.date) if part)
+        return f"{self.spec} ({known})" if known else self.spec
 
 
-def noted_campaigns(
-    launchpad: CampaignLaunchPad, names: Sequence[str] | None = None
-) -> dict[str, dict[str, Any]]:
-    """Return what `note_campaign` kept, by name."""
-    query = {} if names is None else {"_id": {"$in": list(names)}}
-    return {document["_id"]: document for document in launchpad.db[_CAMPAIGNS].find(query)}
+def note_campaign(launchpad: CampaignLaunchPad, submitted: Submitted) -> None:
+    """Keep what was submitted; other settings of the same user's same file are replaced."""
+    launchpad.db[_CALCULATIONS].create_index("settings")
+    campaigns = launchpad.db[_CAMPAIGNS]
+    key = {"_id": f"{submitted.name}/{submitted.owner}/{submitted.spec}"}
+    campaigns.replace_one(key, {**key, **asdict(submitted)}, upsert=True)
+    campaigns.delete_one({"_id": submitted.name, "spec": submitted.spec})  # an earlier version's
+
+
+def submitted_campaigns(
+    launchpad: CampaignLaunchPad,
+) -> dict[tuple[str, str], list[Submitted]]:
+    """Return what was submitted, by name and settings: the same from two files is one campaign."""
+    names = [entry.name for entry in fields(Submitted)]
+    found: dict[tuple[str, str], list[Submitted]] = {}
+    documents = [
+        {"name": document["_id"], **document} for document in launchpad.db[_CAMPAIGNS].find()
+    ]
+    for document in sorted(documents, key=lambda d: (d["name"], d.get("date", ""), d["_id"])):
+        one = Submitted(**{name: document[name] for name in names if name in document})
+        found.setdefault((one.name, one.settings), []).append(one)
+    return found

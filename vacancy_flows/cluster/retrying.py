@@ -14,8 +14,9 @@ from fireworks.utilities.fw_utilities import get_my_host
 from vacancy_flows.cluster.connection import open_cluster
 from vacancy_flows.cluster.launchpad import QUEUE_JOBS, CampaignLaunchPad
 from vacancy_flows.cluster.queue import is_alive
-from vacancy_flows.cluster.registry import noted_campaigns, wanted
-from vacancy_flows.cluster.status import campaigns_of
+from vacancy_flows.cluster.registry import wanted
+from vacancy_flows.cluster.standing import decisions, standings
+from vacancy_flows.cluster.status import Chosen, chosen_campaigns
 from vacancy_flows.cluster.workflows import BIG
 
 _LOCKED_S = 10.0  # a lock of a workflow is held for less, unless its owner died
@@ -44,8 +45,7 @@ def retry_here(
     from fireworks.fw_config import RUN_EXPIRATION_SECS
 
     pad = open_cluster(launchpad).launchpad
-    names = list(campaigns_of(pad, spec))
-    ours = _fireworks_of(pad, names)
+    ours = _fireworks_of(pad, chosen_campaigns(pad, spec))
     unlocked = _unlock(pad, ours)
     lost, unknown = _lost(pad, ours, RUN_EXPIRATION_SECS if lost_after is None else lost_after)
     lost = [launch_id for launch_id in lost if _fizzled(pad, launch_id)]
@@ -64,17 +64,17 @@ def retry_here(
     return 0
 
 
-def _fireworks_of(pad: CampaignLaunchPad, names: Iterable[str]) -> list[int]:
-    """Return the fw_ids of campaigns, those that they share with others included."""
-    known = noted_campaigns(pad, list(names))
-    uids = {d["uid"] for name, c in known.items() for d in wanted(pad, name, c["settings"])}
-    query = {
-        "$or": [
-            {"spec.uid": {"$in": sorted(uids)}},
-            {"spec.kind": "decision", "spec.campaign": {"$in": list(known)}},
-        ]
-    }
-    return [document["fw_id"] for document in pad.fireworks.find(query, {"fw_id": 1})]
+def _fireworks_of(pad: CampaignLaunchPad, campaigns: Iterable[Chosen]) -> list[int]:
+    """Return the fw_ids of campaigns, those that they share with others included.
+
+    Of a calculation that was tried again, those of the last try.
+    """
+    keys = [(campaign.name, campaign.settings) for campaign in campaigns]
+    uids = {document["uid"] for key in keys for document in wanted(pad, *key)}
+    found = [firework for key in keys for firework in decisions(pad, *key)]
+    for standing in standings(pad, uids).values():
+        found += standing.last
+    return [firework["fw_id"] for firework in found]
 
 
 def _unlock(pad: CampaignLaunchPad, ours: list[int]) -> int:

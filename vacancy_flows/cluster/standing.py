@@ -11,8 +11,12 @@ from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 State = Literal["waiting", "running", "done", "failed"]
 STATES: tuple[State, ...] = ("waiting", "running", "done", "failed")
 
-_FAILED = {"FIZZLED", "DEFUSED"}
-_FIELDS = ("fw_id", "state", "name", "launches", "spec.uid", "spec.record", "spec.follows")
+FAILED = ("FIZZLED", "DEFUSED")
+"""States of a Firework that will not go on by itself."""
+_SPEC = ("uid", "record", "effort", "follows", "host")
+_FIELDS = dict.fromkeys(
+    ["fw_id", "state", "name", "launches", *(f"spec.{name}" for name in _SPEC)], 1
+)
 
 
 @dataclass
@@ -22,63 +26,92 @@ class Standing:
     Attributes
     ----------
     fireworks
-        Documents with ``fw_id``, ``state``, ``name``, ``launches`` and a part of ``spec``.
+        Documents with ``fw_id``, ``state``, ``name``, ``launches`` and a part of ``spec``; at
+        least one.
     """
 
     fireworks: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def effort(self) -> dict[str, Any]:
+        """Of the engine, in the last try."""
+        return effort_of(max(self.fireworks, key=lambda fw: int(fw["fw_id"])))
+
+    @property
+    def last(self) -> list[dict[str, Any]]:
+        """The Fireworks of the last try; those of another effort were tried before."""
+        effort = self.effort
+        return [fw for fw in self.fireworks if effort_of(fw) == effort]
+
+    @property
     def record(self) -> int | None:
         """fw_id of the Firework that stores the record."""
-        return next((fw["fw_id"] for fw in self.fireworks if fw["spec"].get("record")), None)
+        return next((fw["fw_id"] for fw in self.last if fw["spec"].get("record")), None)
 
     @property
     def state(self) -> State:
-        """Of the whole calculation; one start of several may fail without its failing."""
-        states = {fw["state"] for fw in self.fireworks}
-        record = [fw["state"] for fw in self.fireworks if fw["spec"].get("record")]
+        """Of the last try as a whole; one start of several may fail without its failing."""
+        fireworks = self.last
+        states = {fw["state"] for fw in fireworks}
+        record = [fw["state"] for fw in fireworks if fw["spec"].get("record")]
         if "COMPLETED" in record:
             return "done"
         if "RUNNING" in states:
             return "running"
         if states & {"READY", "RESERVED"}:
             return "waiting"
-        return "failed" if states & _FAILED else "waiting"
+        return "failed" if states.intersection(FAILED) else "waiting"
 
     @property
     def failed(self) -> list[dict[str, Any]]:
         """The Fireworks that failed, in the order they ran: the first has the reason."""
-        found = [fw for fw in self.fireworks if fw["state"] in _FAILED]
+        found = [fw for fw in self.last if fw["state"] in FAILED]
         return sorted(found, key=lambda fw: max(fw["launches"], default=0))
+
+
+def effort_of(firework: dict[str, Any]) -> dict[str, Any]:
+    """Return the engine's effort that a Firework was made with."""
+    return dict(firework["spec"].get("effort") or {})
 
 
 def standings(launchpad: CampaignLaunchPad, uids: Collection[str]) -> dict[str, Standing]:
     """Return what is on a LaunchPad of some calculations, by uid; archived ones are gone."""
+    if not uids:
+        return {}
     query = {"spec.uid": {"$in": list(uids)}, "state": {"$ne": "ARCHIVED"}}
     found: dict[str, Standing] = {}
-    for firework in launchpad.fireworks.find(query, dict.fromkeys(_FIELDS, 1)):
+    for firework in launchpad.fireworks.find(query, _FIELDS):
         found.setdefault(firework["spec"]["uid"], Standing()).fireworks.append(firework)
     return found
 
 
-def decisions(launchpad: CampaignLaunchPad, campaigns: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the Fireworks of campaigns that add what follows."""
-    query = {"spec.campaign": {"$in": list(campaigns)}, "spec.kind": "decision"}
-    return list(
-        launchpad.fireworks.find(
-            {**query, "state": {"$ne": "ARCHIVED"}}, dict.fromkeys((*_FIELDS, "spec.host"), 1)
+def decisions(launchpad: CampaignLaunchPad, campaign: str, settings: str) -> list[dict[str, Any]]:
+    """Return the Fireworks of a campaign, as it was submitted once, that add what follows."""
+    query = {"spec.campaign": campaign, "spec.settings": settings, "spec.kind": "decision"}
+    return list(launchpad.fireworks.find({**query, "state": {"$ne": "ARCHIVED"}}, _FIELDS))
+
+
+def reasons(launchpad: CampaignLaunchPad, fireworks: Iterable[dict[str, Any]]) -> dict[int, str]:
+    """Return in a line why each of some Fireworks failed, and where it ran, by fw_id."""
+    failed = list(fireworks)
+    ids = [firework["launches"][-1] for firework in failed if firework.get("launches")]
+    query = {"launch_id": {"$in": ids}}
+    fields = {"launch_id": 1, "action.stored_data": 1, "launch_dir": 1}
+    found = {launch["launch_id"]: launch for launch in launchpad.launches.find(query, fields)}
+    return {
+        firework["fw_id"]: _reason(
+            launchpad, firework, found.get((firework.get("launches") or [-1])[-1])
         )
-    )
+        for firework in failed
+    }
 
 
-def reason(launchpad: CampaignLaunchPad, firework: dict[str, Any]) -> str:
-    """Return in a line why a Firework failed, and where it ran."""
+def _reason(
+    launchpad: CampaignLaunchPad, firework: dict[str, Any], launch: dict[str, Any] | None
+) -> str:
+    """Return why a Firework failed, of which the last launch is given."""
     if firework["state"] == "DEFUSED":
         return "defused by hand"
-    launches = firework.get("launches") or [-1]
-    launch = launchpad.launches.find_one(
-        {"launch_id": launches[-1]}, {"action.stored_data": 1, "launch_dir": 1}
-    )
     if launch is None:
         spec = launchpad.fireworks.find_one(
             {"fw_id": firework["fw_id"]}, {"spec._exception_details": 1}

@@ -5,26 +5,41 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from vacancy_flows.cluster.connection import Cluster, finished_uids, open_cluster
+from vacancy_flows.cluster.connection import Cluster, open_cluster
+from vacancy_flows.cluster.finished import Finished, finished_calculations
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
-from vacancy_flows.cluster.registry import noted_campaigns, wanted
-from vacancy_flows.cluster.standing import (
-    STATES,
-    Standing,
-    decisions,
-    reason,
-    standings,
-)
+from vacancy_flows.cluster.registry import Submitted, submitted_campaigns, wanted
+from vacancy_flows.cluster.standing import FAILED, STATES, Standing, decisions, reasons, standings
 from vacancy_flows.cluster.submitting import prepared
 from vacancy_flows.errors import InputError, nearest
 from vacancy_flows.host_plan import HostPlan
 
 Row = tuple[str, str]  # host, strain
 _REFERENCES: Row = ("oxygen references", "")
+_COLUMNS = (*STATES, "unconverged")
+
+
+class Chosen(NamedTuple):
+    """A campaign that a command is about.
+
+    Attributes
+    ----------
+    name, settings
+        See `vacancy_flows.cluster.registry.Submitted`.
+    plans
+        Of its hosts, where its file was read.
+    submitted
+        From which files, by whom.
+    """
+
+    name: str
+    settings: str
+    plans: list[HostPlan]
+    submitted: list[Submitted]
 
 
 def status_here(spec: Path | None = None, launchpad: Path | None = None) -> int:
@@ -40,7 +55,7 @@ def status_here(spec: Path | None = None, launchpad: Path | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 where something failed.
+        0, or 1 where something failed or did not converge.
 
     Raises
     ------
@@ -48,20 +63,22 @@ def status_here(spec: Path | None = None, launchpad: Path | None = None) -> int:
         Where the campaign was not submitted.
     """
     cluster = open_cluster(launchpad)
-    failures = []
-    for name, plans in campaigns_of(cluster.launchpad, spec).items():
-        settings = noted_campaigns(cluster.launchpad, [name])[name]["settings"]
-        table, failed = _table(cluster, name, settings, plans)
-        click.echo(table)
-        failures += failed
-    for failure in failures:
-        click.echo(f"FAILED {failure}")
-    if failures:
-        click.echo("`vacancy-flows retry` starts them again, from where they broke off")
-    return 1 if failures else 0
+    troubled = False
+    for campaign in chosen_campaigns(cluster.launchpad, spec):
+        counts, failures, unconverged = _counted(cluster, campaign)
+        click.echo(f"campaign {campaign.name}: {', '.join(map(str, campaign.submitted))}")
+        click.echo(_text(counts))
+        for failure in failures:
+            click.echo(f"FAILED {failure}")
+        for told in unconverged:
+            click.echo(f"UNCONVERGED {told}")
+        if failures:
+            click.echo("`vacancy-flows retry` starts them again, from where they broke off")
+        troubled = troubled or bool(failures or unconverged)
+    return 1 if troubled else 0
 
 
-def campaigns_of(launchpad: CampaignLaunchPad, spec: Path | None) -> dict[str, list[HostPlan]]:
+def chosen_campaigns(launchpad: CampaignLaunchPad, spec: Path | None) -> list[Chosen]:
     """Return the campaigns that are meant, with the plans of the one that is named.
 
     Raises
@@ -69,46 +86,62 @@ def campaigns_of(launchpad: CampaignLaunchPad, spec: Path | None) -> dict[str, l
     InputError
         Where the campaign of ``spec`` was not submitted, or with other settings.
     """
-    known = noted_campaigns(launchpad)
+    known = submitted_campaigns(launchpad)
     if spec is None:
-        return {name: [] for name in sorted(known)}
-    submission = prepared(spec)
-    name = submission.campaign.name
-    if name not in known:
-        hint = f"`vacancy-flows submit` first ({nearest(name, known)})"
-        raise InputError(f"campaign {name!r} was not submitted: {hint}", file=spec, key="name")
-    if known[name]["settings"] != submission.settings:
+        return [Chosen(name, settings, [], found) for (name, settings), found in known.items()]
+    campaign, _, plans, settings = prepared(spec)
+    found = known.get((campaign.name, settings))
+    if found is not None:
+        return [Chosen(campaign.name, settings, plans, found)]
+    others = [one for (name, _), found in known.items() if name == campaign.name for one in found]
+    if any(one.spec == str(spec.resolve()) for one in others):
         problem = "has changed since it was submitted: `vacancy-flows submit` it again"
         raise InputError(problem, file=spec)
-    return {name: submission.plans}
+    if others:
+        problem = (
+            f"campaign {campaign.name!r} was submitted with other settings, from "
+            f"{', '.join(map(str, others))}: name that file, or `vacancy-flows submit` this one"
+        )
+        raise InputError(problem, file=spec, key="name")
+    hint = f"`vacancy-flows submit` first ({nearest(campaign.name, {name for name, _ in known})})"
+    raise InputError(f"campaign {campaign.name!r} was not submitted: {hint}", file=spec, key="name")
 
 
-def _table(
-    cluster: Cluster, name: str, settings: str, plans: list[HostPlan]
-) -> tuple[str, list[str]]:
-    """Return the table of a campaign and a line for each failure."""
-    documents = wanted(cluster.launchpad, name, settings)
-    found = standings(cluster.launchpad, [document["uid"] for document in documents])
-    rest = [d["uid"] for d in documents if d["uid"] not in found]
-    elsewhere = finished_uids(cluster.store, rest) if rest else set()  # by another LaunchPad
-    counts: dict[Row, Counter[str]] = {row: Counter() for row in _expected(plans)}
-    failures = []
+def _counted(
+    cluster: Cluster, campaign: Chosen
+) -> tuple[dict[Row, Counter[str]], list[str], list[str]]:
+    """Return numbers for each row, and a line for each calculation that failed or is not good."""
+    launchpad = cluster.launchpad
+    documents = wanted(launchpad, campaign.name, campaign.settings)
+    uids = {document["uid"] for document in documents}
+    standing = standings(launchpad, uids)
+    finished = finished_calculations(cluster.store, uids)
+    counts: dict[Row, Counter[str]] = {row: Counter() for row in _expected(campaign.plans)}
+    failed: list[tuple[str, dict[str, Any]]] = []  # title, Firework
+    unconverged = []
     for document in documents:
-        standing = found.get(document["uid"], Standing())
-        state = "done" if document["uid"] in elsewhere else standing.state
+        uid = document["uid"]
+        state = _state(standing.get(uid), finished.get(uid))
         counts.setdefault(_row(document), Counter())[state] += 1
         if state == "failed":
-            failures.append(_failure(cluster.launchpad, document["title"], standing.failed[0]))
-    failures += [
-        _failure(cluster.launchpad, firework["name"], firework)
-        for firework in decisions(cluster.launchpad, [name])
-        if firework["state"] in {"FIZZLED", "DEFUSED"}
-    ]
-    return _text(name, counts), list(dict.fromkeys(failures))
+            failed.append((document["title"], standing[uid].failed[0]))
+        elif state == "unconverged":
+            unconverged.append(f"{document['title']}: {finished[uid].shortfall(document['kind'])}")
+    later = decisions(launchpad, campaign.name, campaign.settings)
+    failed += [(firework["name"], firework) for firework in later if firework["state"] in FAILED]
+    why = reasons(launchpad, [firework for _, firework in failed])
+    failures = [f"{title}: {why[fw['fw_id']]}, fw_id {fw['fw_id']}" for title, fw in failed]
+    return counts, list(dict.fromkeys(failures)), list(dict.fromkeys(unconverged))
 
 
-def _failure(launchpad: CampaignLaunchPad, title: str, firework: dict[str, Any]) -> str:
-    return f"{title}: {reason(launchpad, firework)}, fw_id {firework['fw_id']}"
+def _state(standing: Standing | None, finished: Finished | None) -> str:
+    """Return in which column a calculation is counted."""
+    if finished is not None and finished.converged:
+        return "done"  # if only in another LaunchPad
+    state = standing.state if standing is not None else "waiting"
+    if finished is not None and (standing is None or state == "done"):
+        return "unconverged"
+    return state
 
 
 def _expected(plans: list[HostPlan]) -> Iterator[Row]:
@@ -133,15 +166,15 @@ def _strain(mode: str, value: float | None) -> str:
     return mode if value is None else f"{mode} {100 * value:+g} %"
 
 
-def _text(name: str, counts: dict[Row, Counter[str]]) -> str:
+def _text(counts: dict[Row, Counter[str]]) -> str:
     total = sum(counts.values(), Counter())
-    head = ["host", "strain", *STATES]
+    head = ["host", "strain", *_COLUMNS]
     lines = [
         [row[0], row[1] or ("" if row == _REFERENCES else "relaxation, orderings")]
-        + [str(count[state]) for state in STATES]
+        + [str(count[state]) for state in _COLUMNS]
         for row, count in counts.items()
     ]
-    lines.append(["all", "", *(str(total[state]) for state in STATES)])
+    lines.append(["all", "", *(str(total[state]) for state in _COLUMNS)])
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
     text = [
         "  ".join(
@@ -150,4 +183,4 @@ def _text(name: str, counts: dict[Row, Counter[str]]) -> str:
         )
         for line in [head, *lines]
     ]
-    return "\n".join([f"campaign {name}", *text])
+    return "\n".join(text)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +14,7 @@ from vacancy_flows.campaign import Campaign
 from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.cluster.adding import Adder
 from vacancy_flows.cluster.connection import Cluster, launchpad_file, open_cluster
-from vacancy_flows.cluster.registry import note_campaign
+from vacancy_flows.cluster.registry import Submitted, note_campaign
 from vacancy_flows.cluster.walltime import check_adapter
 from vacancy_flows.cluster.writing import OneAtATime
 from vacancy_flows.engines import Engine, get_engine
@@ -68,7 +71,7 @@ def submit_here(spec: Path, launchpad: Path | None = None, *, dry_run: bool = Fa
     Returns
     -------
     int
-        0, or 1 where nothing can follow a calculation that is finished.
+        0, or 1 where a calculation did not converge, or nothing can follow it.
 
     Raises
     ------
@@ -93,9 +96,10 @@ def submit_here(spec: Path, launchpad: Path | None = None, *, dry_run: bool = Fa
     )
     if dry_run:
         click.echo(cost_text(submission.campaign, submission.engine, submission.plans, 1))
-    for problem in adder.problems:
+    problems = list(dict.fromkeys([*adder.problems, *adder.unconverged]))
+    for problem in problems:
         click.echo(f"PROBLEM {problem}", err=True)
-    return 1 if adder.problems else 0
+    return 1 if problems else 0
 
 
 def add_campaign(submission: Submission, cluster: Cluster, *, dry: bool = False) -> Adder:
@@ -117,11 +121,21 @@ def add_campaign(submission: Submission, cluster: Cluster, *, dry: bool = False)
         _stage_all(adder, submission)
         return adder
     with OneAtATime(cluster.launchpad):
-        path = str(campaign.path.resolve()) if campaign.path else ""
-        note = {"settings": settings, "engine": engine.name, "spec": path}
-        note_campaign(cluster.launchpad, campaign.name, note)
+        note_campaign(cluster.launchpad, _noted(submission))
         _stage_all(adder, submission)
     return adder
+
+
+def _noted(submission: Submission) -> Submitted:
+    """Return what tells a submission from others of the same name."""
+    campaign, engine, _, settings = submission
+    path = str(campaign.path.resolve()) if campaign.path else ""
+    try:
+        owner = getpass.getuser()
+    except (OSError, KeyError):  # containers run users who have no name
+        owner = f"user {os.getuid()}"
+    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Submitted(campaign.name, settings, engine.name, path, owner, date)
 
 
 def _stage_all(adder: Adder, submission: Submission) -> None:

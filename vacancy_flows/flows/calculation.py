@@ -243,4 +243,5 @@ def metadata(calculation: Calculation, engine: Engine) -> dict[str, Any]:
     """Return what users of a LaunchPad or JobStore search for."""
     names = ("uid", "kind", "campaign", "host", "strain_mode", "strain", "site")
     found = {name: getattr(calculation, name) for name in names}
+    found = {"effort": engine.effort() or None, **found}
     return {**{k: v for k, v in found.items() if v is not None}, "engine": engine.name}

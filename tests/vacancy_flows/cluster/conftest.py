@@ -112,7 +112,9 @@ def invented(monkeypatch):
     from vacancy_flows.errors import EngineError
     from vacancy_flows.schemas import Result
 
-    state = SimpleNamespace(fail=lambda _: False, unconverged=lambda _: False, relaxed=[])
+    state = SimpleNamespace(
+        fail=lambda _: False, unconverged=lambda _: False, reason="invented", relaxed=[]
+    )
 
     def relax(self, structure):
         formula = structure.composition.formula.replace(" ", "")
@@ -127,7 +129,7 @@ def invented(monkeypatch):
             forces=[[0.0] * 3] * len(structure),
             max_force=0.0,
             converged=converged,
-            reason="forces below fmax" if converged else "invented",
+            reason="forces below fmax" if converged else state.reason,
         )
 
     monkeypatch.setattr(AseEngineRelaxMaker, "relax", relax)

@@ -6,7 +6,7 @@ import pytest
 from fireworks import Firework
 
 from vacancy_flows.campaign import Campaign
-from vacancy_flows.cluster.connection import finished_records
+from vacancy_flows.cluster.finished import finished_records
 from vacancy_flows.cluster.submitting import prepared, submit_here
 from vacancy_flows.cluster.tasks import CalculationTask
 from vacancy_flows.cluster.workflows import calculation_fireworks

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vacancy_flows.cluster.connection import finished_records
+from vacancy_flows.cluster.finished import finished_records
 from vacancy_flows.cluster.submitting import submit_here
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the stand-in is a package below tests/

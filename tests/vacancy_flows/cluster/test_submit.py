@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from vacancy_flows.cluster.collecting import collect_here
-from vacancy_flows.cluster.connection import finished_uids
+from vacancy_flows.cluster.finished import finished_calculations
 from vacancy_flows.cluster.submitting import submit_here
 from vacancy_flows.commands import run_here
 
@@ -155,6 +155,19 @@ def test_a_host_that_is_not_finished_goes_on_for_both_campaigns(
     assert len(place.uids()) == 3 + 1 + 2 * 3 + 3
 
 
+def test_a_host_that_is_not_finished_gets_new_strains_of_its_campaign(
+    place, small, tools, invented, launch
+):
+    submit_here(small(), place.launchpad)
+    changed = {**tools.strained, "strain": {"mode": "uniaxial-a", "values": [0.01]}}
+    submit_here(small(hosts=[changed]), place.launchpad)
+    submit_here(small(hosts=[changed]), place.launchpad)
+    assert len(place.fireworks(**{"spec.kind": "decision"})) == 2
+    launch(place)
+    assert "small P uniaxial-a +1 %" in place.workflows()
+    assert set(place.uids().values()) == {1}
+
+
 def test_a_decision_that_runs_again_adds_nothing(place, small, invented, launch):
     submit_here(small(), place.launchpad)
     cluster = launch(place)
@@ -198,7 +211,7 @@ def test_what_is_in_the_jobstore_is_not_calculated_again(new_place, small, inven
     launch(first)
     submit_here(spec, second.launchpad)
     assert not second.fireworks()
-    assert finished_uids(second.open().store, list(first.uids())) == set(first.uids())
+    assert finished_calculations(second.open().store, first.uids()).keys() == first.uids().keys()
 
 
 @pytest.mark.parametrize("name", ["a; touch x", "$(touch x)", "a/../b", "a\nb"])
