@@ -133,8 +133,8 @@ class Adder:
         here: int | None,
     ) -> list[list[Calculation]]:
         """Return groups of which something is missing; see to what follows the others."""
-        store = self.cluster.store
-        records = finished_records(store, [uid for uid in known if known[uid].finished])
+        stored = [uid for uid, found in known.items() if found.finished]
+        records = finished_records(self.cluster.store, stored)
         new: list[list[Calculation]] = []
         for group in groups_of(calculations):
             if any(c.uid in missing for c in group):
@@ -205,11 +205,8 @@ class Adder:
         self, calculations: Sequence[Calculation], known: dict[str, Known]
     ) -> list[Calculation]:
         """Return what is to be added, and count the rest."""
-        missing = [
-            c
-            for c in calculations
-            if known[c.uid].place == "missing" and c.uid not in self._counted
-        ]
+        missing = [c for c in calculations if known[c.uid].place == "missing"]
+        missing = [c for c in missing if c.uid not in self._counted]
         self.there += len(calculations) - len(missing)
         return missing
 

@@ -10,15 +10,14 @@ from jobflow import JobStore
 from monty.json import MontyDecoder
 
 from vacancy_flows import rawstore
-from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.cluster.connection import open_cluster, open_jobstore
 from vacancy_flows.cluster.finished import Finished, finished_calculations, record_documents
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.registry import Submitted, submitted_campaigns
 from vacancy_flows.cluster.standing import reasons, standings
+from vacancy_flows.cluster.submitting import Submission, prepared
 from vacancy_flows.commands import RESULT_FILES, RESULT_FOLDERS, open_results, say, write_results
 from vacancy_flows.database import ResultsDatabase
-from vacancy_flows.engines import get_engine
 from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import make_directory
@@ -158,27 +157,27 @@ def collect_here(
         Where the input is wrong, or another process writes there.
     """
     alone = [open_jobstore(file) for file in jobstores]
-    clusters = [open_cluster(file) for file in launchpads]
+    clusters = [open_cluster(file, prepare=False) for file in launchpads]
     if not clusters and not alone:
-        clusters = [open_cluster()]
+        clusters = [open_cluster(prepare=False)]
     pads = [cluster.launchpad for cluster in clusters]
     stores = [*(cluster.store for cluster in clusters), *alone]
     specs = [spec] if spec is not None else _specs(pads)
+    submissions = [prepared(file) for file in specs]  # all are checked before a folder is made
     make_directory(directory, "-d", RESULT_FILES, RESULT_FOLDERS)
     rawstore.has_documents(directory)  # refuses another file
     with WriterLock(directory / "results.db"):
-        return max((_collect(file, directory, stores, pads) for file in specs), default=0)
+        return max(_collect(each, directory, stores, pads) for each in submissions)
 
 
 def _collect(
-    spec: Path,
+    submission: Submission,
     directory: Path,
     stores: Sequence[JobStore],
     launchpads: Sequence[CampaignLaunchPad],
 ) -> int:
     """Collect one campaign."""
-    campaign = load_campaign(spec)
-    engine = get_engine(campaign.engine, campaign.settings)
+    campaign, engine = submission.campaign, submission.engine
     database = open_results(directory / "results.db")
     collector = Collector(stores, launchpads, database)
     raw = RawStore(directory)

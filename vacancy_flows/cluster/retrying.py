@@ -44,7 +44,7 @@ def retry_here(
     """
     from fireworks.fw_config import RUN_EXPIRATION_SECS
 
-    pad = open_cluster(launchpad).launchpad
+    pad = open_cluster(launchpad, prepare=False).launchpad
     ours = _fireworks_of(pad, chosen_campaigns(pad, spec))
     unlocked = _unlock(pad, ours)
     lost, unknown = _lost(pad, ours, RUN_EXPIRATION_SECS if lost_after is None else lost_after)

@@ -62,9 +62,12 @@ def status_here(spec: Path | None = None, launchpad: Path | None = None) -> int:
     InputError
         Where the campaign was not submitted.
     """
-    cluster = open_cluster(launchpad)
+    cluster = open_cluster(launchpad, prepare=False)
+    campaigns = chosen_campaigns(cluster.launchpad, spec)
+    if not campaigns:
+        click.echo("no campaign was submitted there: `vacancy-flows submit SPEC`")
     troubled = False
-    for campaign in chosen_campaigns(cluster.launchpad, spec):
+    for campaign in campaigns:
         counts, failures, unconverged = _counted(cluster, campaign)
         click.echo(f"campaign {campaign.name}: {', '.join(map(str, campaign.submitted))}")
         click.echo(_text(counts))

@@ -126,7 +126,6 @@ def test_an_ordering_that_did_not_converge_is_ranked_after_its_next_try(
     undisturbed = new_place("undisturbed")
     submit_here(spec, undisturbed.launchpad)
     launch(undisturbed)
-    (lowest,) = {fw["spec"]["host"] for fw in undisturbed.fireworks(**{"spec.kind": "pristine"})}
     wanted = set(undisturbed.uids())
 
     unconverged_cell(invented, "Li3Mn2O6", 1)  # of three orderings the first alone converges
@@ -143,7 +142,6 @@ def test_an_ordering_that_did_not_converge_is_ranked_after_its_next_try(
     assert wanted <= set(place.uids())
     assert set(place.states()) <= {"COMPLETED", "FIZZLED"}
     assert status_here(spec, place.launchpad) == 0
-    assert lowest == "D"
 
 
 def test_what_failed_with_less_effort_is_another_try(
