@@ -33,7 +33,7 @@ def as_user(monkeypatch):
 
 def tables(text):
     """The lines of each campaign, under its heading."""
-    found = {}
+    found, lines = {}, []
     for line in text.splitlines():
         if line.startswith("campaign "):
             lines = found.setdefault(line, [])
