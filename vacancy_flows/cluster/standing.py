@@ -94,6 +94,8 @@ def decisions(launchpad: CampaignLaunchPad, campaign: str, settings: str) -> lis
 def reasons(launchpad: CampaignLaunchPad, fireworks: Iterable[dict[str, Any]]) -> dict[int, str]:
     """Return in a line why each of some Fireworks failed, and where it ran, by fw_id."""
     failed = list(fireworks)
+    if not failed:
+        return {}
     ids = [firework["launches"][-1] for firework in failed if firework.get("launches")]
     query = {"launch_id": {"$in": ids}}
     fields = {"launch_id": 1, "action.stored_data": 1, "launch_dir": 1}
