@@ -121,7 +121,7 @@ def _counted(
     finished = finished_calculations(cluster.store, uids)
     counts: dict[Row, Counter[str]] = {row: Counter() for row in _expected(campaign.plans)}
     failed: list[tuple[str, dict[str, Any]]] = []  # title, Firework
-    unconverged = []
+    unconverged: dict[str, list[str]] = {}  # by uid
     for document in documents:
         uid = document["uid"]
         state = _state(standing.get(uid), finished.get(uid))
@@ -129,12 +129,16 @@ def _counted(
         if state == "failed":
             failed.append((document["title"], standing[uid].failed[0]))
         elif state == "unconverged":
-            unconverged.append(f"{document['title']}: {finished[uid].shortfall(document['kind'])}")
-    later = decisions(launchpad, campaign.name, campaign.settings)
-    failed += [(firework["name"], firework) for firework in later if firework["state"] in FAILED]
+            told = finished[uid].shortfall(document["kind"])
+            unconverged.setdefault(uid, []).append(f"{document['title']}: {told}")
+    for firework in decisions(launchpad, campaign.name, campaign.settings):
+        told_above = unconverged.keys() >= set(firework["spec"]["follows"])
+        if firework["state"] in FAILED and not told_above:
+            failed.append((firework["name"], firework))
     why = reasons(launchpad, [firework for _, firework in failed])
     failures = [f"{title}: {why[fw['fw_id']]}, fw_id {fw['fw_id']}" for title, fw in failed]
-    return counts, list(dict.fromkeys(failures)), list(dict.fromkeys(unconverged))
+    lines = [line for each in unconverged.values() for line in each]
+    return counts, list(dict.fromkeys(failures)), list(dict.fromkeys(lines))
 
 
 def _state(standing: Standing | None, finished: Finished | None) -> str:
