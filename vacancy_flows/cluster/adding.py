@@ -151,16 +151,16 @@ class Adder:
     def _decide(self, plan: HostPlan, group: list[Record], here: int | None) -> None:
         """Add what follows a group, of which nothing more is to be expected."""
         converged = [record for record in group if record.result.converged]
-        effort = self.engine.effort()
         self.problems += [
-            f"{record.calculation.title}: {record.shortfall(effort)}"
+            f"{record.calculation.title}: {record.shortfall(self._knowledge.effort)}"
             for record in group
             if not record.result.converged and record.calculation.kind != "candidate"
         ]
         candidates = any(record.calculation.kind == "candidate" for record in group)
         if not converged:
             if candidates or not group:
-                self.problems.append(f"no ordering of {plan.host} converged")
+                remedies = dict.fromkeys(record.remedy for record in group)
+                self.problems.append("; ".join([f"no ordering of {plan.host} converged", *remedies]))
             return
         refused = self._refused(plan)
         if refused:
@@ -197,7 +197,7 @@ class Adder:
         for calculation in calculations:
             place, finished, _ = known[calculation.uid]
             if place == "finished" and finished is not None and not finished.converged:
-                told = finished.shortfall(calculation.kind, self.engine.effort())
+                told = finished.shortfall(calculation.kind, self._knowledge.effort)
                 self.unconverged.append(f"{calculation.title}: {told}")
         return known
 

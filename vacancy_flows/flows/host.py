@@ -153,7 +153,7 @@ def choose(
     kept = rank(plan, finished)
     if not kept:
         failed = len(candidates) - len(finished)
-        remedy = "raise relax.max_steps" if finished else "see why they failed"
+        remedy = finished[0].remedy if finished else "see why they failed"
         raise EngineError(
             f"no ordering of {plan.host} converged, {failed} of {len(candidates)} failed: {remedy}"
         )
