@@ -159,8 +159,8 @@ class Adder:
         candidates = any(record.calculation.kind == "candidate" for record in group)
         if not converged:
             if candidates or not group:
-                remedies = dict.fromkeys(record.remedy for record in group)
-                self.problems.append("; ".join([f"no ordering of {plan.host} converged", *remedies]))
+                told = [f"no ordering of {plan.host} converged", *(r.remedy for r in group)]
+                self.problems.append("; ".join(dict.fromkeys(told)))
             return
         refused = self._refused(plan)
         if refused:
