@@ -13,7 +13,7 @@ from vacancy_flows import rawstore
 from vacancy_flows.campaign_file import load_campaign
 from vacancy_flows.cluster.connection import open_cluster, open_jobstore, record_documents
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
-from vacancy_flows.cluster.registry import noted_campaigns
+from vacancy_flows.cluster.registry import submitted
 from vacancy_flows.cluster.standing import reason, standings
 from vacancy_flows.commands import RESULT_FILES, RESULT_FOLDERS, open_results, say, write_results
 from vacancy_flows.engines import get_engine
@@ -142,6 +142,8 @@ def collect_here(
         clusters = [open_cluster()]
     pads = [cluster.launchpad for cluster in clusters]
     stores = [*(cluster.store for cluster in clusters), *alone]
+    if not alone:
+        submitted(pads)  # or says that nothing was
     specs = [spec] if spec is not None else _specs(pads)
     make_directory(directory, "-d", RESULT_FILES, RESULT_FOLDERS)
     rawstore.has_documents(directory)  # refuses another file
@@ -181,10 +183,7 @@ def _specs(launchpads: Sequence[CampaignLaunchPad]) -> list[Path]:
     InputError
         Where there is none, or one is not here.
     """
-    noted = {name: c for pad in launchpads for name, c in noted_campaigns(pad).items()}
-    if not noted:
-        problem = "no campaign was submitted there: `vacancy-flows submit` first, or name its file"
-        raise InputError(problem)
+    noted = submitted(launchpads)
     for name, campaign in noted.items():
         if not Path(campaign["spec"]).is_file():
             problem = f"campaign {name}: its file is not here: name it, `collect SPEC -d DIR`"

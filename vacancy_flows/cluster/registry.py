@@ -12,6 +12,7 @@ from typing import Any
 from pymongo.errors import BulkWriteError
 
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
+from vacancy_flows.errors import InputError
 from vacancy_flows.schemas import Calculation
 
 _CALCULATIONS = "vacancy_flows_calculations"
@@ -74,3 +75,17 @@ def noted_campaigns(
     """Return what `note_campaign` kept, by name."""
     query = {} if names is None else {"_id": {"$in": list(names)}}
     return {document["_id"]: document for document in launchpad.db[_CAMPAIGNS].find(query)}
+
+
+def submitted(launchpads: Iterable[CampaignLaunchPad]) -> dict[str, dict[str, Any]]:
+    """Return what `note_campaign` kept of every campaign, by name.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    found = {name: note for pad in launchpads for name, note in noted_campaigns(pad).items()}
+    if not found:
+        raise InputError("no campaign was submitted there: `vacancy-flows submit` first")
+    return found

@@ -11,7 +11,7 @@ import click
 
 from vacancy_flows.cluster.connection import Cluster, finished_uids, open_cluster
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
-from vacancy_flows.cluster.registry import noted_campaigns, wanted
+from vacancy_flows.cluster.registry import noted_campaigns, submitted, wanted
 from vacancy_flows.cluster.standing import (
     STATES,
     Standing,
@@ -67,11 +67,11 @@ def campaigns_of(launchpad: CampaignLaunchPad, spec: Path | None) -> dict[str, l
     Raises
     ------
     InputError
-        Where the campaign of ``spec`` was not submitted, or with other settings.
+        Where the campaign of ``spec`` was not submitted, or with other settings, or none was.
     """
-    known = noted_campaigns(launchpad)
     if spec is None:
-        return {name: [] for name in sorted(known)}
+        return {name: [] for name in sorted(submitted([launchpad]))}
+    known = noted_campaigns(launchpad)
     submission = prepared(spec)
     name = submission.campaign.name
     if name not in known:
