@@ -1,11 +1,14 @@
 """A server that is gone in the middle of anything, and processes that die there."""
 
+# ruff: noqa: PLR0917  # fixtures
+
 import itertools
 import multiprocessing
 import os
 import random
 import signal
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -167,26 +170,17 @@ def test_a_lock_of_fireworks_own_that_changes_hands_stays(place, small, invented
     pad = place.open().launchpad
     pad.workflows.update_many({}, {"$set": {"locked": True}})
     busy, idle = [w["_id"] for w in pad.workflows.find({}, {"_id": 1})]
-    original = mending.time.sleep
 
     def sleep(seconds):
-        pad.workflows.update_one(
-            {"_id": busy}, {"$set": {"updated_on": str(seconds + next(ticks))}}
-        )
+        pad.workflows.update_one({"_id": busy}, {"$set": {"updated_on": f"change {next(ticks)}"}})
         original(seconds)
 
-    ticks = itertools.count()
-    monkeypatch.setattr(mending, "time", type("", (), {"sleep": sleep, "monotonic": time_of}))
+    ticks, original = itertools.count(), time.sleep
+    monkeypatch.setattr(mending.time, "sleep", sleep)
     retry_here(None, place.launchpad)
     left = [w["_id"] for w in pad.workflows.find({"locked": {"$exists": True}}, {"_id": 1})]
     assert left == [busy]
     assert idle != busy
-
-
-def time_of():
-    from time import monotonic
-
-    return monotonic()
 
 
 def test_who_loses_its_lock_does_not_open_that_of_another(place, small, invented):
