@@ -121,9 +121,10 @@ def read_jobstore(file: Path, wait_ms: int | None = None) -> PatientJobStore:
         except InputError as error:
             raise error.at(file=file) from None
     try:
-        return PatientJobStore.from_dict_spec(spec)
+        found: PatientJobStore = PatientJobStore.from_dict_spec(spec)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"is no JobStore ({error})", file=file, key="JOB_STORE") from None
+    return found
 
 
 def _fill(store: dict[str, Any], key: str, wait_ms: int | None) -> None:
