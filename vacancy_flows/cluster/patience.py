@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from jobflow import JobStore
 from pymongo.collection import Collection
+from pymongo.cursor import Cursor
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, DuplicateKeyError, ServerSelectionTimeoutError
 
@@ -27,7 +28,7 @@ MARK = "vacancy_flows_mark"
 _PAUSE = 0.05, 2.0  # s between two attempts: the first, the longest
 _PATIENCE = 300.0  # s, where a store names none
 _REPEATED = (
-    *("find_one", "count_documents", "distinct", "update_one", "update_many", "replace_one"),
+    *("count_documents", "distinct", "update_one", "update_many", "replace_one"),
     *("delete_one", "delete_many", "find_one_and_replace", "bulk_write", "create_index"),
 )
 T = TypeVar("T")
@@ -70,11 +71,41 @@ class PatientDatabase(Database):
         return (LockedWorkflows if name == "workflows" else PatientCollection)(self, name)
 
 
+class PatientCursor(Cursor):
+    """What is found, asked for again where the connection broke before the first answer."""
+
+    def next(self) -> Any:
+        """Return the next document."""
+        if self.retrieved:
+            return super().next()
+        following = super().next
+
+        def first() -> Any:
+            try:
+                return following()
+            except AutoReconnect:
+                self.rewind()
+                raise
+
+        return patiently(first, _patience_of(self.collection))
+
+    def __next__(self) -> Any:
+        return self.next()
+
+
+def _patience_of(collection: Collection) -> float:
+    return float(collection.database.client.options.server_selection_timeout)
+
+
 class PatientCollection(Collection):
     """A collection that repeats what a broken connection interrupted."""
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        return patiently(call, self.database.client.options.server_selection_timeout)
+        return patiently(call, _patience_of(self))
+
+    def find(self, *args: Any, **kwargs: Any) -> PatientCursor:
+        """Return a cursor."""
+        return PatientCursor(self, *args, **kwargs)
 
     def insert_one(self, document: Any, *args: Any, **kwargs: Any) -> Any:
         """Insert a document once; one whose ``_id`` is given is the caller's to recognise."""
@@ -181,6 +212,13 @@ class PatientJobStore(JobStore):
     def _patience(self) -> float:
         kwargs = getattr(self.docs_store, "mongoclient_kwargs", None) or {}
         return float(kwargs.get("serverSelectionTimeoutMS", 1000 * _PATIENCE)) / 1000
+
+    def connect(self, *args: Any, **kwargs: Any) -> None:
+        """Connect, as `JobStore.connect`."""
+        super().connect(*args, **kwargs)
+        plain = getattr(self.docs_store, "_coll", None)
+        if isinstance(plain, Collection):
+            self.docs_store._coll = PatientCollection(plain.database, plain.name)  # noqa: SLF001
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Store documents, as `JobStore.update`."""

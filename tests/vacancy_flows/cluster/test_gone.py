@@ -33,6 +33,13 @@ def quickly(monkeypatch, mongo):
     monkeypatch.setattr(mending, "_LOCKED_S", 0.5)
 
 
+@pytest.fixture
+def tiny(small, tools):
+    """Write a campaign of four calculations: a host, a strained cell, two vacancies."""
+    host = {**tools.strained, "strain": {"mode": "biaxial-ab", "values": [0.02]}}
+    return small(hosts=[host], oxygen_reference={"scheme": "user", "mu_o": -1.92})
+
+
 @contextmanager
 def interrupted(double, by):
     """Ask ``by`` for each command what happens to it; the number of commands so far."""
@@ -44,9 +51,13 @@ def interrupted(double, by):
         double.interrupt = lambda _: None
 
 
-def check_whole(place, number=10):
+def check_whole(place, number=4):
     """Everything is done, once; nothing is left over."""
     cluster = place.open()
+    failed = [
+        cluster.launchpad.get_fw_by_id(fw["fw_id"]) for fw in place.fireworks(state="FIZZLED")
+    ]
+    assert not failed, failed[0].launches[-1].action
     assert set(place.states()) == {"COMPLETED"}, place.states()
     assert set(place.uids().values()) == {1}
     assert len(place.uids()) == number
@@ -59,9 +70,9 @@ def check_whole(place, number=10):
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2])
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("turn", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_third_command_breaks_the_connection(
-    place, small, invented, launch, mongo, offset, when
+    place, tiny, invented, launch, mongo, offset, turn
 ):
     """In three runs every command, before it is carried out or before it is answered."""
     broken = []
@@ -69,23 +80,23 @@ def test_every_third_command_breaks_the_connection(
     def breaks(number, name):
         if number % 3 == offset:
             broken.append(name)
-            return when
+            return ("before", "after")[(len(broken) + turn) % 2]
         return None
 
     with interrupted(mongo.double, breaks):
-        assert submit_here(small(), place.launchpad) == 0
+        assert submit_here(tiny, place.launchpad) == 0
         launch(place)
     assert len(broken) > 100
     check_whole(place)
-    assert len(invented.relaxed) == 10, "nothing was calculated twice"
+    assert len(invented.relaxed) == 4, "nothing was calculated twice"
 
 
-def test_a_server_that_is_gone_for_a_while(place, small, invented, launch, mongo):
+def test_a_server_that_is_gone_for_a_while(place, tiny, invented, launch, mongo):
     """Nobody answers, for some tenths of a second here; docs/cluster.md says five minutes."""
-    submit_here(small(), place.launchpad)
+    submit_here(tiny, place.launchpad)
 
     def gone(number, _):
-        if number % 60 == 0:
+        if number % 40 == 0:
             mongo.double.stop()
             threading.Timer(0.3, mongo.double.start).start()
             return "before"
@@ -94,7 +105,7 @@ def test_a_server_that_is_gone_for_a_while(place, small, invented, launch, mongo
     with interrupted(mongo.double, gone):
         launch(place)
     check_whole(place)
-    assert len(invented.relaxed) == 10
+    assert len(invented.relaxed) == 4
 
 
 def test_patience_ends():
@@ -105,23 +116,42 @@ def test_patience_ends():
         patience.patiently(broken, 0.05)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_process_that_is_killed_again_and_again(place, small, invented, launch, mongo, seed):
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 10))]
+)
+def test_a_process_that_is_killed_again_and_again(place, tiny, invented, launch, mongo, seed):
     """At any command; `retry` mends what it leaves, and all is done once in the end."""
-    submit_here(small(), place.launchpad)
+    submit_here(tiny, place.launchpad)
     dice, kills = random.Random(seed), 0  # noqa: S311
     for _ in range(60):
-        kills += killed(mongo.double, lambda: launch(place), dice)
+        last, when = dice.randint(10, 100), dice.choice(["before", "after"])
+        kills += killed(mongo.double, lambda: launch(place), last, when)
         retry_here(None, place.launchpad, lost_after=0)
-        if set(place.states()) == {"COMPLETED"} and len(place.uids()) == 10:
+        if set(place.states()) == {"COMPLETED"} and len(place.uids()) == 4:
             break
     assert kills > 5
     check_whole(place)
 
 
-def killed(double, work, dice):
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_process_that_is_killed_at_each_of_its_commands(
+    new_place, tiny, invented, launch, mongo, when
+):
+    """One after the other, each time once; a quarter of an hour."""
+    for number in itertools.count(1):
+        place = new_place(f"killed-at-{number}")
+        submit_here(tiny, place.launchpad)
+        if not killed(mongo.double, lambda place=place: launch(place), number, when):
+            break
+        retry_here(None, place.launchpad, lost_after=0)
+        launch(place)
+        check_whole(place)
+    assert number > 200
+
+
+def killed(double, work, last, when):
     """Do some work in another process that is killed at one of its commands; whether it was."""
-    last, when = dice.randint(10, 100), dice.choice(["before", "after"])
     ready = threading.Event()
 
     def kill(number, _):
