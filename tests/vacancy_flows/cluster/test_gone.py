@@ -264,3 +264,69 @@ def test_who_saw_an_empty_launchpad_before_another_one_used_it(place, small, inv
     assert place.states() == before
     counter = place.open().launchpad.fw_id_assigner.find_one({})
     assert counter["next_fw_id"] > max(fw["fw_id"] for fw in place.fireworks())
+
+
+def dead(work):
+    """Do some work in another process, which ends."""
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+
+
+def test_what_a_dead_process_reserved_is_ready_again(place, tiny, invented):
+    submit_here(tiny, place.launchpad)
+
+    def reserve():
+        pad = place.open().launchpad
+        change = {"$set": {"state": "RESERVED", "updated_on": "2026-01-01T00:00:00+00:00"}}
+        pad.fireworks.find_one_and_update({"state": "READY"}, change)
+
+    reserve()
+    retry_here(None, place.launchpad)
+    assert place.states()["RESERVED"] == 1, "this process may still want it"
+    reserved = {"state": "RESERVED"}
+    place.open().launchpad.fireworks.update_many(reserved, {"$set": {"state": "READY"}})
+    dead(reserve)
+    assert place.states()["RESERVED"] == 1
+    retry_here(None, place.launchpad)
+    assert place.states()["READY"] == 1
+
+
+def test_what_belongs_to_no_workflow_is_dropped(place, tiny, invented, launch):
+    """A process died before it wrote the workflow."""
+    submit_here(tiny, place.launchpad)
+    pad = place.open().launchpad
+    orphan = pad.fireworks.find_one({"spec.record": True}, {"_id": 0})
+    pad.fireworks.insert_one({**orphan, "fw_id": 999})
+    pad.workflows.update_many({}, {"$set": {"locked": {"since": "2999-01-01", **whoami()}}})
+    retry_here(None, place.launchpad)
+    assert place.fireworks(fw_id=999), "who holds the lock may be about to write it"
+    pad.workflows.update_many({}, {"$unset": {"locked": ""}})
+    retry_here(None, place.launchpad)
+    assert not place.fireworks(fw_id=999)
+    launch(place)
+    check_whole(place)
+
+
+def test_an_end_that_its_workflow_does_not_know_is_followed(place, tiny, invented, launch):
+    """A process died after it wrote the Firework, before it wrote what follows."""
+    submit_here(tiny, place.launchpad)
+    launch(place, number=1)
+    pad = place.open().launchpad
+    (done,) = place.fireworks(state="COMPLETED")
+    state = {"$set": {f"fw_states.{done['fw_id']}": "RUNNING"}}
+    pad.workflows.update_one({"nodes": done["fw_id"]}, state)
+    pad.fireworks.update_many({"state": "READY"}, {"$set": {"state": "WAITING"}})
+    retry_here(None, place.launchpad)
+    launch(place)
+    check_whole(place)
+
+
+def test_large_data_are_stored_wherever_the_connection_breaks(place, mongo):
+    store = place.open().store
+    document = {"uuid": "u", "index": 1, "output": {"big": ["x" * 1000] * 1000}}
+    for at in range(1, 15):
+        with interrupted(mongo.double, lambda n, _, at=at: "after" if n == at else None):
+            store.update(document, save={"data": "big"})
+            assert store.get_output("u", load=True) == document["output"]
+    assert store.count() == 1
