@@ -47,7 +47,7 @@ def main(number: int, engine: str) -> None:
     with tempfile.TemporaryDirectory() as name, server() as (port, ask):
         folder = Path(name)
         submission = prepared(campaign(folder, number, engine))
-        cluster = open_cluster(configuration(folder, port))
+        cluster = open_cluster(configuration(folder, port), prepare=True)
         finish(cluster, submission)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         _, cpu_there = ask()

@@ -88,17 +88,32 @@ def retry(spec: Path | None, launchpad: Path | None, lost_after: float | None) -
 @click.option("--scheduler", required=True, type=click.Choice(["slurm", "pbs"]))
 @click.option("-o", "--output", "directory", required=True, type=Place(path_type=Path))
 @click.option("--partition", required=True, help="Partition of SLURM or queue of PBS.")
-@click.option("--walltime", required=True, help="Of a job: H:M:S.")
+@click.option("--walltime", required=True, help="Of a job, as its queue takes it: H:M:S.")
 @click.option("--account", help="Project that pays.")
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--ntasks", type=click.IntRange(1), default=1, show_default=True, help="Per node.")
 @click.option("--module", "modules", multiple=True, help="To load; may be repeated.")
 @click.option("--vasp-command", help="With its launcher. [srun or mpirun vasp_std]")
 @click.option("--vasp-gamma-command", help="For Γ alone. [srun or mpirun vasp_gam]")
-@click.option("--mongo-host", default="localhost", show_default=True)
+@click.option(
+    "--mongo-host",
+    default="localhost",
+    show_default=True,
+    help="Or a URI without user, as mongodb+srv://cluster.example.org.",
+)
 @click.option("--mongo-port", type=click.IntRange(1, 65535), default=27017, show_default=True)
 @click.option("--mongo-database", "database", default="vacancy_flows", show_default=True)
 @click.option("--mongo-user", default="", help="Where the server asks for one.")
+@click.option(
+    "--mongo-authsource",
+    help="Database that knows the user. [--mongo-database; admin with mongodb+srv]",
+)
+@click.option("--mongo-tls", is_flag=True, help="Encrypt; mongodb+srv does so itself.")
+@click.option(
+    "--mongo-tls-ca-file",
+    type=click.Path(path_type=Path),
+    help="PEM of who signed the server's certificate; with it --mongo-tls is meant.",
+)
 @click.option(
     "--password-variable",
     default="VACANCY_FLOWS_MONGO_PASSWORD",

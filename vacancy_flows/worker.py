@@ -114,7 +114,7 @@ def calculate(calculation: Calculation, engine: Engine, work: Path | None = None
     """
     store = memory_store()
     kept = work / calculation.uid if work is not None and engine.leaves_files else None
-    flow = CalculationMaker(engine=engine).make(calculation, kept)
+    flow = CalculationMaker(engine=engine, large_apart=False).make(calculation, kept)
     last = flow.jobs[-1].uuid
     logging.getLogger("ase.utils").setLevel(logging.CRITICAL)  # line searches that we go on from
     try:

@@ -22,6 +22,9 @@ _HELLO = {
     "readOnly": False,
 }
 _NOTHING_TO_DO = {"ping", "endSessions", "killCursors", "compact"}
+_GREETINGS = {"hello", "ismaster", "isMaster"}
+ALWAYS = {*_NOTHING_TO_DO, *_GREETINGS, "buildInfo"}
+"""Commands of the driver itself."""
 
 
 class Commands:
@@ -36,7 +39,7 @@ class Commands:
     def run(self, command: dict[str, Any]) -> dict[str, Any]:
         """Return the answer, without ``ok``."""
         name = next(iter(command))
-        if name in {"hello", "ismaster", "isMaster"}:
+        if name in _GREETINGS:
             return dict(_HELLO)
         if name in _NOTHING_TO_DO:
             return {}

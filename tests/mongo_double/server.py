@@ -3,15 +3,17 @@
 import contextlib
 import itertools
 import socket
+import ssl
 import struct
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import bson
 from pymongo.errors import OperationFailure, PyMongoError
 
-from mongo_double.commands import Commands
+from mongo_double.commands import ALWAYS, Commands
 
 _HEADER = struct.Struct("<iiii")  # length, request, response to, opcode
 _OP_REPLY, _OP_QUERY, _OP_MSG = 1, 2004, 2013
@@ -25,10 +27,19 @@ class MongoDouble:
     ----------
     port
         To listen on; a free one where 0.
+    context
+        For TLS.
+
+    Attributes
+    ----------
+    interrupt
+        Asked for each command, by its name; it tells whether to break the connection ``before``
+        or ``after`` the command is carried out.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        self.port = port
+    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+        self.port, self._context = port, context
+        self.interrupt: Callable[[str], str | None] = _never
         self._commands = Commands()
         self._requests = itertools.count(1)
         self._open: set[socket.socket] = set()
@@ -69,6 +80,8 @@ class MongoDouble:
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError), client:
+            if self._context is not None:
+                client = self._context.wrap_socket(client, server_side=True)
             while True:
                 length, request, _, opcode = _HEADER.unpack(_read(client, _HEADER.size))
                 self._handle(client, request, opcode, _read(client, length - _HEADER.size))
@@ -81,7 +94,14 @@ class MongoDouble:
             reply, code = struct.pack("<iqii", 0, 0, 0, 1) + bson.encode(answer), _OP_REPLY
         else:
             (flags,) = struct.unpack_from("<I", body)
-            answer = self._answer(_message(body))
+            command = _message(body)
+            name = next(iter(command))
+            breaks = None if name in ALWAYS else self.interrupt(name)
+            if breaks == "before":
+                raise EOFError
+            answer = self._answer(command)
+            if breaks == "after":
+                raise EOFError
             if flags & _MORE_TO_COME:
                 return
             reply, code = struct.pack("<IB", 0, 0) + bson.encode(answer), _OP_MSG
@@ -96,6 +116,10 @@ class MongoDouble:
         except (PyMongoError, NotImplementedError, KeyError, TypeError, ValueError) as error:
             traceback.print_exc()  # the double lacks something: a test must not pass by that
             return {"ok": 0.0, "errmsg": f"mongo_double: {error!r}", "code": 2}
+
+
+def _never(_: str) -> None:
+    """Break no connection."""
 
 
 def _message(body: bytes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from vacancy_flows import rawstore
 from vacancy_flows.cluster.connection import open_cluster, open_jobstore
 from vacancy_flows.cluster.finished import Finished, finished_calculations, record_documents
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
-from vacancy_flows.cluster.registry import Submitted, submitted_campaigns
+from vacancy_flows.cluster.registry import Submitted, all_submitted
 from vacancy_flows.cluster.standing import reasons, standings
 from vacancy_flows.cluster.submitting import Submission, prepared
 from vacancy_flows.commands import RESULT_FILES, RESULT_FOLDERS, open_results, say, write_results
@@ -157,11 +157,13 @@ def collect_here(
         Where the input is wrong, or another process writes there.
     """
     alone = [open_jobstore(file) for file in jobstores]
-    clusters = [open_cluster(file, prepare=False) for file in launchpads]
+    clusters = [open_cluster(file) for file in launchpads]
     if not clusters and not alone:
-        clusters = [open_cluster(prepare=False)]
+        clusters = [open_cluster()]
     pads = [cluster.launchpad for cluster in clusters]
     stores = [*(cluster.store for cluster in clusters), *alone]
+    if not alone:
+        all_submitted(pads)  # or says that nothing was
     specs = [spec] if spec is not None else _specs(pads)
     submissions = [prepared(file) for file in specs]  # all are checked before a folder is made
     make_directory(directory, "-d", RESULT_FILES, RESULT_FOLDERS)
@@ -202,12 +204,8 @@ def _specs(launchpads: Sequence[CampaignLaunchPad]) -> list[Path]:
         Where there is none, one is not here, or two of one name have different settings.
     """
     noted: dict[str, dict[str, list[Submitted]]] = {}  # by name, by settings
-    for pad in launchpads:
-        for (name, settings), found in submitted_campaigns(pad).items():
-            noted.setdefault(name, {}).setdefault(settings, []).extend(found)
-    if not noted:
-        problem = "no campaign was submitted there: `vacancy-flows submit` first, or name its file"
-        raise InputError(problem)
+    for (name, settings), found in all_submitted(launchpads).items():
+        noted.setdefault(name, {})[settings] = found
     return [_file_of(name, by_settings) for name, by_settings in noted.items()]
 
 

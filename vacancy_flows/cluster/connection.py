@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jobflow import SETTINGS, JobStore
-from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pymongo.errors import (
+    ConfigurationError,
+    DuplicateKeyError,
+    InvalidName,
+    OperationFailure,
+    PyMongoError,
+)
 
-from vacancy_flows.cluster.launchpad import CampaignLaunchPad, secret
+from vacancy_flows.cluster.configuration import read_file, read_jobstore
+from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.errors import InputError
 
 _WAIT_MS = 5000  # for a server to answer a command; what runs in a queue waits longer
@@ -34,7 +39,7 @@ class Cluster(NamedTuple):
     store: JobStore
 
 
-def open_cluster(file: Path | None = None, *, prepare: bool = True) -> Cluster:
+def open_cluster(file: Path | None = None, *, prepare: bool = False) -> Cluster:
     """Open the LaunchPad of a file and the JobStore that goes with it.
 
     Parameters
@@ -57,7 +62,7 @@ def open_cluster(file: Path | None = None, *, prepare: bool = True) -> Cluster:
     return Cluster(launchpad, open_jobstore(found, prepare=prepare))
 
 
-def open_jobstore(file: Path, *, prepare: bool = True) -> JobStore:
+def open_jobstore(file: Path, *, prepare: bool = False) -> JobStore:
     """Return the JobStore of a ``jobflow.yaml``, connected and checked.
 
     Raises
@@ -72,50 +77,6 @@ def open_jobstore(file: Path, *, prepare: bool = True) -> JobStore:
         if prepare:
             store.ensure_index("metadata.uid")
     return store
-
-
-def read_jobstore(file: Path, wait_ms: int | None = None) -> JobStore:
-    """Return the JobStore of a ``jobflow.yaml`` with its passwords from the environment.
-
-    Parameters
-    ----------
-    file
-        To read.
-    wait_ms
-        How long to wait for a server, instead of what the file says.
-
-    Raises
-    ------
-    InputError
-        Where the file holds none.
-    """
-    content = _read(file)
-    spec = content.get("JOB_STORE")
-    if not isinstance(spec, dict) or "docs_store" not in spec:
-        raise InputError("names no docs_store: see `vacancy-flows init-cluster`", file=file)
-    others = spec.get("additional_stores") or {}
-    if not isinstance(others, Mapping):
-        raise InputError("must hold keys and values", file=file, key="JOB_STORE.additional_stores")
-    stores = [("docs_store", spec["docs_store"]), *others.items()]
-    for name, store in stores:
-        if not isinstance(store, dict) or "type" not in store:
-            raise InputError("has no type", file=file, key=f"JOB_STORE.{name}")
-        key = f"JOB_STORE.{name}.password"
-        try:
-            store["password"] = secret(store.get("password"), key) or ""
-        except InputError as error:
-            raise error.at(file=file) from None
-        if wait_ms is not None and "Mongo" in store["type"] + store["type"].replace(
-            "Grid", "Mongo"
-        ):
-            kwargs = store.get("mongoclient_kwargs") or {}
-            store["mongoclient_kwargs"] = {**kwargs, "serverSelectionTimeoutMS": wait_ms}
-        if not store["password"]:
-            del store["password"]
-    try:
-        return JobStore.from_dict_spec(spec)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"is no JobStore ({error})", file=file, key="JOB_STORE") from None
 
 
 def launchpad_file(file: Path | None = None) -> Path:
@@ -140,7 +101,7 @@ def launchpad_file(file: Path | None = None) -> Path:
 
 
 def _open_launchpad(file: Path, *, prepare: bool) -> CampaignLaunchPad:
-    content = _read(file)
+    content = read_file(file)
     if "host" not in content:
         raise InputError("names no host of a MongoDB server", file=file, key="host")
     given = content.get("mongoclient_kwargs") or {}
@@ -153,7 +114,7 @@ def _open_launchpad(file: Path, *, prepare: bool) -> CampaignLaunchPad:
         )
     except InputError as error:
         raise error.at(file=file) from None
-    except (TypeError, ValueError, ConfigurationError, InvalidName) as error:
+    except (TypeError, ValueError, ConfigurationError, InvalidName, OSError) as error:
         raise InputError(f"is no LaunchPad ({error})", file=file) from None
     with _told(file, "LaunchPad"):
         launchpad.fw_id_assigner.find_one({})
@@ -163,11 +124,19 @@ def _open_launchpad(file: Path, *, prepare: bool) -> CampaignLaunchPad:
 
 
 def _prepare(launchpad: CampaignLaunchPad) -> None:
-    """Initialise a LaunchPad that was never used; index what is searched for."""
+    """Initialise a LaunchPad that was never used; index what is searched for.
+
+    Nothing is deleted, so that others may do the same meanwhile and add what they have.
+    """
+    used = launchpad.fireworks.find_one({}, {"fw_id": 1})  # before the counter is looked for
     if launchpad.fw_id_assigner.find_one({}) is None:
-        if launchpad.fireworks.find_one({}) is not None:
+        if used is not None:
             raise InputError("has Fireworks, but no counter of their ids: is it a LaunchPad?")
-        launchpad.reset("", require_password=False)
+        first = {"$setOnInsert": {"next_fw_id": 1, "next_launch_id": 1}}
+        with suppress(DuplicateKeyError):  # by another process, just now
+            launchpad.fw_id_assigner.update_one({"_id": -1}, first, upsert=True)
+    if "fw_id_1" not in launchpad.fireworks.index_information():
+        launchpad.tuneup()
     for key in _INDICES:
         launchpad.fireworks.create_index(key)
 
@@ -183,21 +152,11 @@ def _told(file: Path, what: str) -> Iterator[None]:
         else:
             problem = f"the server of the {what} refuses ({error.details or error})"
         raise InputError(problem, file=file) from None
+    except (ConfigurationError, OSError, ValueError) as error:
+        raise InputError(f"is no {what} that can be connected to ({error})", file=file) from None
     except PyMongoError as error:
         reason = str(error).split(",", maxsplit=1)[0]
         problem = f"the server of the {what} does not answer ({reason}): check host and port"
         raise InputError(problem, file=file) from None
     except InputError as error:
         raise error.at(file=file) from None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=file) from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"is no YAML ({' '.join(str(error).split())})", file=file) from None
-    if not isinstance(content, Mapping):
-        raise InputError("holds no keys and values", file=file)
-    return dict(content)

@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import subprocess
+from collections.abc import Mapping
+from typing import Any
 
 _TIMEOUT = 30  # s
 _ENDED = {"C", "F", "X"}  # PBS: completed, finished
+_QUEUES = {"SLURM": "SLURM_JOB_ID", "PBS": "PBS_JOBID"}
+
+
+def queue_job() -> tuple[str, str] | None:
+    """Return kind of queue and id of the job that this process runs in, None outside."""
+    for kind, variable in _QUEUES.items():
+        if os.environ.get(variable):
+            return kind, os.environ[variable]
+    return None
+
+
+def whoami() -> dict[str, Any]:
+    """Return what others need to find out whether this process still runs."""
+    kind, job = queue_job() or (None, None)
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "queue": kind,
+        "job": job,
+        "cluster": os.environ.get("SLURM_CLUSTER_NAME"),
+    }
+
+
+def still_runs(process: Mapping[str, Any]) -> bool | None:
+    """Tell whether a process runs that `whoami` described; None where that cannot be known."""
+    if process.get("queue"):
+        return is_alive(process["queue"], process["job"], process.get("cluster"))
+    if process.get("host") != socket.gethostname():
+        return None
+    try:
+        os.kill(process["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def is_alive(queue: str, job: str, cluster: str | None = None) -> bool | None:

@@ -13,6 +13,7 @@ from typing import Any
 from pymongo.errors import BulkWriteError
 
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
+from vacancy_flows.errors import InputError
 from vacancy_flows.schemas import Calculation
 
 _CALCULATIONS = "vacancy_flows_calculations"
@@ -102,15 +103,33 @@ def note_campaign(launchpad: CampaignLaunchPad, submitted: Submitted) -> None:
 
 
 def submitted_campaigns(
-    launchpad: CampaignLaunchPad,
+    launchpads: Iterable[CampaignLaunchPad],
 ) -> dict[tuple[str, str], list[Submitted]]:
     """Return what was submitted, by name and settings: the same from two files is one campaign."""
     names = [entry.name for entry in fields(Submitted)]
     found: dict[tuple[str, str], list[Submitted]] = {}
     documents = [
-        {"name": document["_id"], **document} for document in launchpad.db[_CAMPAIGNS].find()
+        {"name": document["_id"], **document}
+        for launchpad in launchpads
+        for document in launchpad.db[_CAMPAIGNS].find()
     ]
     for document in sorted(documents, key=lambda d: (d["name"], d.get("date", ""), d["_id"])):
         one = Submitted(**{name: document[name] for name in names if name in document})
         found.setdefault((one.name, one.settings), []).append(one)
+    return found
+
+
+def all_submitted(
+    launchpads: Iterable[CampaignLaunchPad],
+) -> dict[tuple[str, str], list[Submitted]]:
+    """Return what `submitted_campaigns` does.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    found = submitted_campaigns(launchpads)
+    if not found:
+        raise InputError("no campaign was submitted there: `vacancy-flows submit` first")
     return found

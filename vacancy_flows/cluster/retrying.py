@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +12,12 @@ from fireworks.utilities.fw_utilities import get_my_host
 
 from vacancy_flows.cluster.connection import open_cluster
 from vacancy_flows.cluster.launchpad import QUEUE_JOBS, CampaignLaunchPad
+from vacancy_flows.cluster.mending import mend, utc
 from vacancy_flows.cluster.queue import is_alive
 from vacancy_flows.cluster.registry import wanted
 from vacancy_flows.cluster.standing import decisions, standings
 from vacancy_flows.cluster.status import Chosen, chosen_campaigns
 from vacancy_flows.cluster.workflows import BIG
-
-_LOCKED_S = 10.0  # a lock of a workflow is held for less, unless its owner died
 
 
 def retry_here(
@@ -44,10 +42,11 @@ def retry_here(
     """
     from fireworks.fw_config import RUN_EXPIRATION_SECS
 
-    pad = open_cluster(launchpad, prepare=False).launchpad
+    pad = open_cluster(launchpad).launchpad
     ours = _fireworks_of(pad, chosen_campaigns(pad, spec))
-    unlocked = _unlock(pad, ours)
-    lost, unknown = _lost(pad, ours, RUN_EXPIRATION_SECS if lost_after is None else lost_after)
+    silence = RUN_EXPIRATION_SECS if lost_after is None else lost_after
+    mended = mend(pad, ours, silence)
+    lost, unknown = _lost(pad, ours, silence)
     lost = [launch_id for launch_id in lost if _fizzled(pad, launch_id)]
     _, _, torn = pad.detect_lostruns(query={"fw_id": {"$in": ours}}, refresh=True)
     freed = _free_reservations(pad, ours)
@@ -55,11 +54,11 @@ def retry_here(
     click.echo(
         f"{len(again)} runs start again, {len(lost)} of them were lost; "
         f"{freed} were waiting for a job that the queue does not know; "
-        f"{len(torn)} states mended, {unlocked} workflows unlocked"
+        f"{len(torn) + mended.states} states mended, {mended.unlocked} workflows unlocked"
     )
     for fw_id, name in again.items():
         click.echo(f"again {fw_id} {name}")
-    for line in unknown:
+    for line in [*unknown, *mended.notes]:
         click.echo(f"note: {line}", err=True)
     return 0
 
@@ -77,20 +76,6 @@ def _fireworks_of(pad: CampaignLaunchPad, campaigns: Iterable[Chosen]) -> list[i
     return [firework["fw_id"] for firework in found]
 
 
-def _unlock(pad: CampaignLaunchPad, ours: list[int]) -> int:
-    """Unlock workflows whose lock was left behind by a process that died."""
-    query: dict[str, Any] = {"nodes": {"$in": ours}, "locked": {"$exists": True}}
-    locked = {document["_id"] for document in pad.workflows.find(query, {"_id": 1})}
-    end = time.monotonic() + _LOCKED_S
-    while locked and time.monotonic() < end:
-        time.sleep(0.25)
-        query["_id"] = {"$in": list(locked)}
-        locked &= {document["_id"] for document in pad.workflows.find(query, {"_id": 1})}
-    for name in locked:
-        pad.workflows.update_one({"_id": name}, {"$unset": {"locked": ""}})
-    return len(locked)
-
-
 def _lost(pad: CampaignLaunchPad, ours: list[int], silence: float) -> tuple[list[int], list[str]]:
     """Return launches that run no more, and a line for each that may."""
     running = pad.launches.find(
@@ -103,7 +88,7 @@ def _lost(pad: CampaignLaunchPad, ours: list[int], silence: float) -> tuple[list
         alive = None
         if note is not None:
             alive = is_alive(note["queue"], note["job"], note.get("cluster"))
-        quiet = (datetime.now(UTC).replace(tzinfo=None) - _last_sign(launch)).total_seconds()
+        quiet = (datetime.now(UTC) - _last_sign(launch)).total_seconds()
         if alive is False or (alive is None and quiet > silence):
             lost.append(launch["launch_id"])
         elif alive is None:
@@ -125,9 +110,7 @@ def _fizzled(pad: CampaignLaunchPad, launch_id: int) -> bool:
 def _last_sign(launch: dict[str, Any]) -> datetime:
     """Return when a launch was last heard of, UTC."""
     entries = [entry for entry in launch["state_history"] if entry["state"] == "RUNNING"]
-    found = entries[-1]["updated_on"] if entries else "1970-01-01T00:00:00"
-    when = datetime.fromisoformat(found) if isinstance(found, str) else found
-    return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
+    return utc(entries[-1]["updated_on"] if entries else "1970-01-01T00:00:00")
 
 
 def _free_reservations(pad: CampaignLaunchPad, ours: list[int]) -> int:

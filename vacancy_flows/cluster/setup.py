@@ -22,6 +22,7 @@ _REST = ("my_fworker_small.yaml", "atomate2.yaml", "env.sh")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@/-]*")
 _GRACE = 120  # s, as in my_qadapter.yaml
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_URI = re.compile(r"mongodb(\+srv)?://[A-Za-z0-9.,:_\[\]-]+(/[\w-]*)?(\?[\w=&.,:/%+-]*)?")
 _PLACE = re.compile(r"<([a-z_]+)>")
 
 
@@ -40,7 +41,11 @@ class Account:
     vasp_command, vasp_gamma_command
         With their launcher.
     mongo_host, mongo_port, database, mongo_user
-        The MongoDB server; no password where ``mongo_user`` is empty.
+        The MongoDB server, or a URI of it without user; no password where ``mongo_user`` is empty.
+    mongo_authsource
+        Database that knows the user; where None, ``admin`` with ``mongodb+srv``, else ``database``.
+    mongo_tls, mongo_tls_ca_file
+        Whether to encrypt, and who signed the server's certificate, where it is not known.
     password_variable
         Name of the environment variable that holds the password.
     """
@@ -58,6 +63,9 @@ class Account:
     mongo_port: int = 27017
     database: str = "vacancy_flows"
     mongo_user: str = ""
+    mongo_authsource: str | None = None
+    mongo_tls: bool = False
+    mongo_tls_ca_file: Path | None = None
     password_variable: str = "VACANCY_FLOWS_MONGO_PASSWORD"  # noqa: S105  # its name
 
 
@@ -77,6 +85,7 @@ def init_cluster(account: Account, directory: Path) -> list[Path]:
         Where a value cannot be used; nothing is written.
     """
     _check(account)
+    _check_server(account)
     folder = directory.resolve()
     if "\n" in str(folder) or "$" in str(folder):
         raise InputError("shells would not read this path: name another", file=directory)
@@ -95,22 +104,10 @@ def init_cluster(account: Account, directory: Path) -> list[Path]:
 
 
 def _check(account: Account) -> None:
-    words = {
-        "--partition": account.partition,
-        "--account": account.account,
-        "--mongo-host": account.mongo_host,
-        "--mongo-database": account.database,
-        "--mongo-user": account.mongo_user,
-    }
-    for key, value in [*words.items(), *(("--module", m) for m in account.modules)]:
-        if value and not _WORD.fullmatch(value):
-            problem = f"{value!r} is no name: letters, digits and . _ + @ / - only"
-            raise InputError(problem, key=key)
-    if "." in account.database:
-        raise InputError(f"{account.database!r}: MongoDB takes no . in it", key="--mongo-database")
-    if not _VARIABLE.fullmatch(account.password_variable):
-        problem = f"{account.password_variable!r} is no name of an environment variable"
-        raise InputError(problem, key="--password-variable")
+    _check_word(account.partition, "--partition")
+    _check_word(account.account, "--account")
+    for module in account.modules:
+        _check_word(module, "--module")
     for key, command in (
         ("--vasp-command", account.vasp_command),
         ("--vasp-gamma-command", account.vasp_gamma_command),
@@ -128,6 +125,53 @@ def _check(account: Account) -> None:
         raise InputError(
             error.problem, key=f"--{error.key}".replace("queue", "partition")
         ) from None
+
+
+def _check_word(value: str | None, key: str) -> None:
+    if value and not _WORD.fullmatch(value):
+        raise InputError(f"{value!r} is no name: letters, digits and . _ + @ / - only", key=key)
+
+
+def _check_server(account: Account) -> None:
+    """Check what leads to MongoDB; what may be a password is not shown."""
+    host = account.mongo_host
+    if "://" in host:
+        if "@" in host:
+            problem = "holds a user or a password: give --mongo-user, and export the password"
+            raise InputError(f"{problem} as {account.password_variable}", key="--mongo-host")
+        if not _URI.fullmatch(host):
+            raise InputError(f"{host!r} is no URI of MongoDB", key="--mongo-host")
+    else:
+        _check_word(host, "--mongo-host")
+    _check_word(account.database, "--mongo-database")
+    _check_word(account.mongo_user, "--mongo-user")
+    _check_word(account.mongo_authsource, "--mongo-authsource")
+    if "." in account.database:
+        raise InputError(f"{account.database!r}: MongoDB takes no . in it", key="--mongo-database")
+    if not _VARIABLE.fullmatch(account.password_variable):
+        problem = f"{account.password_variable!r} is no name of an environment variable"
+        raise InputError(problem, key="--password-variable")
+    authority = account.mongo_tls_ca_file
+    if authority is not None and not authority.is_file():
+        raise InputError("is no file: name the certificate of who signed", file=authority)
+
+
+def _client(account: Account) -> dict[str, Any]:
+    """Return pymongo's own options."""
+    authority = account.mongo_tls_ca_file
+    found: dict[str, Any] = {"serverSelectionTimeoutMS": 300_000}
+    if account.mongo_tls or authority is not None:
+        found["tls"] = True
+    if authority is not None:
+        found["tlsCAFile"] = str(authority.resolve())
+    return found
+
+
+def _authsource(account: Account) -> str | None:
+    if not account.mongo_user:
+        return None
+    srv = account.mongo_host.startswith("mongodb+srv:")
+    return account.mongo_authsource or ("admin" if srv else account.database)
 
 
 def _filled(account: Account, folder: Path) -> list[tuple[str, str]]:
@@ -154,7 +198,8 @@ def _values(account: Account, folder: Path) -> dict[str, Any]:
         "mongo_user": user,
         "mongo_username_or_empty": user or "",
         "mongo_password": f"${account.password_variable}" if user else None,
-        "mongo_authsource": account.database if user else None,
+        "mongo_authsource": _authsource(account),
+        "mongo_client": _client(account),
         "fworker": account.partition,
         "partition": account.partition,
         "account": account.account,

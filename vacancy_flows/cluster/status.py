@@ -12,7 +12,7 @@ import click
 from vacancy_flows.cluster.connection import Cluster, open_cluster
 from vacancy_flows.cluster.finished import Finished, finished_calculations
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
-from vacancy_flows.cluster.registry import Submitted, submitted_campaigns, wanted
+from vacancy_flows.cluster.registry import Submitted, all_submitted, submitted_campaigns, wanted
 from vacancy_flows.cluster.standing import FAILED, STATES, Standing, decisions, reasons, standings
 from vacancy_flows.cluster.submitting import prepared
 from vacancy_flows.errors import InputError, nearest
@@ -62,12 +62,9 @@ def status_here(spec: Path | None = None, launchpad: Path | None = None) -> int:
     InputError
         Where the campaign was not submitted.
     """
-    cluster = open_cluster(launchpad, prepare=False)
-    campaigns = chosen_campaigns(cluster.launchpad, spec)
-    if not campaigns:
-        click.echo("no campaign was submitted there: `vacancy-flows submit SPEC`")
+    cluster = open_cluster(launchpad)
     troubled = False
-    for campaign in campaigns:
+    for campaign in chosen_campaigns(cluster.launchpad, spec):
         counts, failures, unconverged = _counted(cluster, campaign)
         click.echo(f"campaign {campaign.name}: {', '.join(map(str, campaign.submitted))}")
         click.echo(_text(counts))
@@ -87,11 +84,12 @@ def chosen_campaigns(launchpad: CampaignLaunchPad, spec: Path | None) -> list[Ch
     Raises
     ------
     InputError
-        Where the campaign of ``spec`` was not submitted, or with other settings.
+        Where the campaign of ``spec`` was not submitted, or with other settings, or none was.
     """
-    known = submitted_campaigns(launchpad)
     if spec is None:
+        known = all_submitted([launchpad])
         return [Chosen(name, settings, [], found) for (name, settings), found in known.items()]
+    known = submitted_campaigns([launchpad])
     campaign, _, plans, settings = prepared(spec)
     found = known.get((campaign.name, settings))
     if found is not None:

@@ -81,7 +81,7 @@ def submit_here(spec: Path, launchpad: Path | None = None, *, dry_run: bool = Fa
     submission = prepared(spec)
     for file in sorted(launchpad_file(launchpad).parent.glob("my_qadapter*.yaml")):
         check_adapter(file)
-    cluster = open_cluster(launchpad)
+    cluster = open_cluster(launchpad, prepare=not dry_run)
     _check_store(submission.engine, cluster)
     try:
         submission.engine.check(elements_of(submission.plans))

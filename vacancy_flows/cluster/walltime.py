@@ -13,7 +13,15 @@ from ruamel.yaml.error import YAMLError
 from vacancy_flows.cluster.queue import partitions, pbs_queues
 from vacancy_flows.errors import InputError, nearest
 
-_DAYS = re.compile(r"(?:(\d{1,3})-)?(\d{1,3}):([0-5]\d):([0-5]\d)")
+_CLOCK = r"(?P<h>\d{1,4}):(?P<m>[0-5]?\d):(?P<s>[0-5]?\d)"
+_DAYS = r"(?P<d>\d{1,3})-(?P<h>\d{1,3})(?::(?P<m>[0-5]?\d)(?::(?P<s>[0-5]?\d))?)?"
+# man sbatch, --time: a number alone is minutes; PBS takes it as seconds.
+_FORMS = {
+    "SLURM": (_CLOCK, _DAYS, r"(?P<m>\d{1,6})(?::(?P<s>[0-5]?\d))?"),
+    "PBS": (_CLOCK, r"(?:(?P<m>\d{1,6}):)?(?P<s>\d{1,8})"),
+}
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_ENDLESS = {"UNLIMITED", "INFINITE"}
 _QUEUES: dict[str, tuple[str, Callable[[], set[str] | None]]] = {
     "SLURM": ("partition", partitions),
     "PBS": ("queue", pbs_queues),
@@ -26,26 +34,30 @@ def seconds(walltime: str, scheduler: str) -> int:
     Parameters
     ----------
     walltime
-        ``H:M:S``, and ``D-H:M:S`` with SLURM.
+        As the queue itself takes it: ``H:M:S``; with SLURM also ``D-H``, ``D-H:M``, ``D-H:M:S``,
+        ``M:S`` and minutes, with PBS ``M:S`` and seconds.
     scheduler
         ``SLURM`` or ``PBS``.
 
     Raises
     ------
     ValueError
-        Where it has another form, or is zero.
+        Where it has another form, is zero or without end.
 
     Examples
     --------
-    >>> seconds("1-12:00:00", "SLURM")
-    129600
+    >>> seconds("1-12:00:00", "SLURM"), seconds("30", "SLURM"), seconds("30", "PBS")
+    (129600, 1800, 30)
     """
-    found = _DAYS.fullmatch(walltime)
-    if found is None or (found[1] and scheduler != "SLURM"):
-        forms = "H:M:S or D-H:M:S" if scheduler == "SLURM" else "H:M:S"
-        raise ValueError(f"{walltime!r} is no walltime of {scheduler}: write {forms}, as 24:00:00")
-    days, hours, minutes, rest = (int(part or 0) for part in found.groups())
-    total = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    if walltime.upper() in _ENDLESS:
+        problem = f"{walltime!r}: a run is told to stop before its walltime ends (grace)"
+        raise ValueError(f"{problem}, so the end must be known: write a time, as 24:00:00")
+    forms = (re.fullmatch(form, walltime) for form in _FORMS[scheduler])
+    found = next((form for form in forms if form is not None), None)
+    if found is None:
+        known = "H:M:S or D-H:M:S" if scheduler == "SLURM" else "H:M:S"
+        raise ValueError(f"{walltime!r} is no walltime of {scheduler}: write {known}, as 24:00:00")
+    total = sum(_SECONDS[unit] * int(part or 0) for unit, part in found.groupdict().items())
     if not total:
         raise ValueError("a walltime of zero ends before it begins")
     return total

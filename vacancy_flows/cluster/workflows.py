@@ -20,8 +20,6 @@ BIG, SMALL = "big", "small"
 # What opens most work goes first (``_priority``), as in `vacancy_flows.runner`.
 _PRIORITY = {"reference": 40, "host": 30, "candidate": 30, "pristine": 20, "vacancy": 10}
 _DECISIONS = 50
-_LARGE = "calcs_reversed"
-"""Part of a TaskDoc that goes into the additional store ``data``."""
 
 
 def groups_of(calculations: Sequence[Calculation]) -> list[list[Calculation]]:
@@ -82,9 +80,6 @@ def calculation_fireworks(
     for firework in fireworks:
         job = firework.tasks[0]["job"]
         makes = job.maker is not None
-        if makes and engine.leaves_files:
-            # The ionic steps of a large cell are more than the 16 MB a document may have.
-            job._kwargs["data"] = _LARGE  # noqa: SLF001  # jobflow has no other way in, once made
         firework.spec |= {
             **settings,
             "n_atoms": calculation.n_atoms,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
+import uuid
 from contextlib import redirect_stderr
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -15,10 +14,12 @@ from fireworks.core.launchpad import WFLock
 from pymongo.errors import DuplicateKeyError
 
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
+from vacancy_flows.cluster.queue import still_runs, whoami
 from vacancy_flows.errors import InputError
 
 _LOCKS = "vacancy_flows_locks"
 _STALE = timedelta(minutes=10)  # a lock of a process that died; adding takes seconds
+_ASK_S = 10.0  # between two questions whether who has the lock still runs
 
 
 class OneAtATime:
@@ -40,29 +41,38 @@ class OneAtATime:
     def __init__(self, launchpad: CampaignLaunchPad, patience: float = 900.0) -> None:
         self._locks = launchpad.db[_LOCKS]
         self._launchpad, self._patience = launchpad, patience
+        self._key = uuid.uuid4().hex
 
     def __enter__(self) -> Self:
         """Take it, or wait for it."""
-        end = time.monotonic() + self._patience
+        end, asked = time.monotonic() + self._patience, 0.0
         while not self._taken():
             if time.monotonic() > end:
                 raise InputError("another process adds to this LaunchPad and does not end")
+            if time.monotonic() - asked > _ASK_S:
+                self._open_if_dead()
+                asked = time.monotonic()
             time.sleep(0.2)
         _drop_torn(self._launchpad)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Let go."""
-        self._locks.delete_one({"_id": "adding", "owner": _owner()})
+        self._locks.delete_one({"_id": "adding", "key": self._key})
 
     def _taken(self) -> bool:
         now = datetime.now(UTC).replace(tzinfo=None)
         self._locks.delete_one({"_id": "adding", "since": {"$lt": now - _STALE}})
         try:
-            self._locks.insert_one({"_id": "adding", "owner": _owner(), "since": now})
-        except DuplicateKeyError:
-            return False
+            self._locks.insert_one({"_id": "adding", "key": self._key, "since": now, **whoami()})
+        except DuplicateKeyError:  # by this one too, where the server's answer was lost
+            return self._locks.find_one({"_id": "adding", "key": self._key}) is not None
         return True
+
+    def _open_if_dead(self) -> None:
+        holder = self._locks.find_one({"_id": "adding"})
+        if holder is not None and still_runs(holder) is False:
+            self._locks.delete_one({"_id": "adding", "key": holder.get("key")})
 
 
 def add_workflow(launchpad: CampaignLaunchPad, workflow: Workflow) -> None:
@@ -100,7 +110,3 @@ def _drop_torn(launchpad: CampaignLaunchPad) -> None:
         else:
             done = {"$unset": {"metadata.adding": ""}}
             launchpad.workflows.update_one({"_id": workflow["_id"]}, done)
-
-
-def _owner() -> str:
-    return f"pid {os.getpid()} on {socket.gethostname()}"

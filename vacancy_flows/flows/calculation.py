@@ -18,6 +18,8 @@ from vacancy_flows.structures import with_geometry
 from vacancy_flows.structures.neel import MAGNETIC
 from vacancy_flows.structures.reduction import with_electrons
 
+_LARGE = "calcs_reversed"
+
 
 @dataclass
 class CalculationMaker(Maker):
@@ -32,6 +34,9 @@ class CalculationMaker(Maker):
         Of the flow; the calculation's title is appended.
     engine
         See `vacancy_flows.engines.get_engine`.
+    large_apart
+        Whether the ionic steps of a TaskDoc go into the JobStore's additional store ``data``, as
+        atomate2's large objects do: a document of MongoDB holds 16 MB at most.
 
     Examples
     --------
@@ -42,6 +47,7 @@ class CalculationMaker(Maker):
 
     name: str = "vacancy-flows"
     engine: Engine = field(default_factory=get_engine)
+    large_apart: bool = True
 
     def make(self, calculation: Calculation, prev_dir: str | Path | None = None) -> Flow:
         """Return the flow of a calculation; its output is a `Record`.
@@ -79,6 +85,8 @@ class CalculationMaker(Maker):
         if len(chains) > 1:  # one start that fails must not take the others along
             config = JobConfig(on_missing_references=OnMissing.NONE)
             flow.update_config(config, attributes="on_missing_references")
+        if self.large_apart and self.engine.leaves_files:
+            keep_apart(flow)
         flow.update_metadata(metadata(calculation, self.engine), dynamic=True)
         record.update_metadata({"record": True}, dynamic=False)  # what a raw store is read by
         return flow
@@ -112,6 +120,15 @@ class CalculationMaker(Maker):
         )
         relax = maker.make(calculation.structure)
         return [relax], relax.output
+
+
+def keep_apart(flow: Flow) -> None:
+    """Have the large parts of what an engine's jobs return stored in ``data``."""
+    for each in flow.jobs:
+        if isinstance(each, Flow):
+            keep_apart(each)
+        elif each.maker is not None:
+            each._kwargs["data"] = _LARGE  # noqa: SLF001  # jobflow has no other way in, once made
 
 
 def start_of(structure: Structure, electrons: dict[str, float]) -> Structure:

@@ -117,19 +117,13 @@ def test_a_campaign_that_was_not_submitted(place, small, command):
     assert "campaign 'small' was not submitted" in answer.err
 
 
-def test_commands_that_only_look_leave_a_database_as_it_is(place, small, command, tmp_path):
-    out = tmp_path / "out"
-    wrong = small("wrong.yaml", engine="chgnett")
-    for words in (["status"], ["retry"], ["collect", "-d", out], ["collect", wrong, "-d", out]):
-        answer = command(*words, "--launchpad", place.launchpad)
-        assert (answer.status == 2) == (words[0] == "collect"), answer.err
-        assert "Traceback" not in answer.err
-        assert not out.exists()
-    assert (
-        "no campaign was submitted there" in command("status", "--launchpad", place.launchpad).out
-    )
-    pad = CampaignLaunchPad.from_file(str(place.launchpad))
-    assert not pad.db.list_collection_names()
+def test_collect_reads_every_campaign_before_it_makes_a_folder(place, small, command, tmp_path):
+    command("submit", small(), "--launchpad", place.launchpad)
+    out, wrong = tmp_path / "out", small("wrong.yaml", engine="chgnett")
+    answer = command("collect", wrong, "-d", out, "--launchpad", place.launchpad)
+    assert answer.status == 2
+    assert "wrong.yaml: engine" in answer.err
+    assert not out.exists()
 
 
 def test_a_campaign_that_changed_since(place, small, command, tools):

@@ -9,7 +9,7 @@ import pytest
 from monty.json import MontyDecoder
 from pymongo.collection import Collection
 
-from vacancy_flows.cluster import queue, retrying
+from vacancy_flows.cluster import mending, queue, retrying
 from vacancy_flows.cluster.collecting import collect_here
 from vacancy_flows.cluster.retrying import retry_here
 from vacancy_flows.cluster.status import status_here
@@ -258,7 +258,7 @@ def test_a_lock_left_behind_is_opened(place, small, invented, launch, monkeypatc
     submit_here(spec, place.launchpad)
     pad = place.open().launchpad
     pad.workflows.update_one({"name": "small P"}, {"$set": {"locked": True}})
-    monkeypatch.setattr(retrying, "_LOCKED_S", 0.5)
+    monkeypatch.setattr(mending, "_LOCKED_S", 0.5)
     retry_here(spec, place.launchpad)
     assert "1 workflows unlocked" in capsys.readouterr().out
     launch(place)

@@ -14,7 +14,7 @@ from fireworks.user_objects.queue_adapters.common_adapter import CommonAdapter
 from ruamel.yaml import YAML
 
 from vacancy_flows.cluster import walltime
-from vacancy_flows.cluster.connection import read_jobstore
+from vacancy_flows.cluster.configuration import read_jobstore
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 
 ROCKET = """
@@ -109,7 +109,12 @@ def test_only_the_owner_reads_the_files(init, tmp_path):
     [
         ({"partition": "debgu"}, "--partition", "no partition 'debgu' here: did you mean 'debug'"),
         ({"walltime": "24h"}, "--walltime", "'24h' is no walltime of SLURM: write H:M:S or D-H"),
-        ({"walltime": "30"}, "--walltime", "'30' is no walltime"),
+        ({"walltime": "2"}, "--walltime", "'2' is not longer than grace"),
+        ({"walltime": "UNLIMITED"}, "--walltime", "so the end must be known: write a time"),
+        ({"mongo_host": "mongodb://ada:sesame@h"}, "--mongo-host", "holds a user or a password"),
+        ({"mongo_host": "http://h"}, "--mongo-host", "'http://h' is no URI of MongoDB"),
+        ({"mongo_authsource": "a b"}, "--mongo-authsource", "is no name"),
+        ({"mongo_tls_ca_file": "/nowhere"}, "/nowhere", "is no file: name the certificate"),
         ({"walltime": "00:00:00"}, "--walltime", "ends before it begins"),
         ({"walltime": "1:75:00"}, "--walltime", "'1:75:00' is no walltime"),
         ({"module": "vasp; touch x"}, "--module", "'vasp; touch x' is no name"),
@@ -125,6 +130,7 @@ def test_what_cannot_be_is_told_before_anything_is_written(init, tmp_path, value
     assert answer.status == 2
     assert key in answer.err
     assert told in answer.err
+    assert "sesame" not in answer.err
     assert not (tmp_path / "cluster").exists()
 
 
@@ -134,6 +140,39 @@ def test_days_are_slurms_own(init):
     assert answer.status == 2
     assert "is no walltime of PBS: write H:M:S" in answer.err
     assert init("pbs", output="third", partition="debug").status == 2
+
+
+@pytest.mark.parametrize(
+    ("walltime_", "scheduler", "seconds"),
+    [
+        ("1440", "SLURM", 86400),
+        ("30:00", "SLURM", 1800),
+        ("90:30", "SLURM", 5430),
+        ("24:00:00", "SLURM", 86400),
+        ("2-00", "SLURM", 172800),
+        ("2-00:30", "SLURM", 174600),
+        ("1-12:00:01", "SLURM", 129601),
+        ("1440", "PBS", 1440),
+        ("30:00", "PBS", 1800),
+        ("100:00:00", "PBS", 360000),
+    ],
+)
+def test_walltimes_are_what_the_queue_takes_them_for(tmp_path, walltime_, scheduler, seconds):
+    """man sbatch, --time; unquoted in YAML too, which is no number of base 60 here."""
+    assert walltime.seconds(walltime_, scheduler) == seconds
+    file = tmp_path / "my_qadapter.yaml"
+    queue = {"SLURM": "debug", "PBS": "workq"}[scheduler]
+    text = f"_fw_name: CommonAdapter\n_fw_q_type: {scheduler}\nqueue: {queue}\n"
+    file.write_text(f"{text}walltime: {walltime_}\nwalltime_s: {seconds}\nrocket_launch: rlaunch\n")
+    walltime.check_adapter(file)
+    assert str(CommonAdapter.from_file(str(file))["walltime"]) == walltime_
+
+
+@pytest.mark.parametrize("word", ["UNLIMITED", "infinite", "2-00:00:00:00", "1:2:3:4", "-1", "2-"])
+def test_no_walltime(word):
+    for scheduler in ("SLURM", "PBS"):
+        with pytest.raises(ValueError, match=r"no walltime|the end must be known"):
+            walltime.seconds(word, scheduler)
 
 
 def test_files_that_are_there_stay(init, tmp_path):

@@ -34,7 +34,7 @@ def project(account):
     database = account.folder.name.replace("-", "_")
     values = {"directory": account.configuration, "nodes": 1, "ntasks": 1, "partition": "debug"}
     values |= {"walltime": "0:10:00", "mongo_host": account.mongo.host, "database": database}
-    values["mongo_port"] = account.mongo.port
+    values |= {"mongo_port": account.mongo.port, "programs": Path(sys.executable).parent}
     text = re.sub(r"<([a-z_]+)>", lambda found: str(values[found[1]]), text)
     text = re.sub(r"(delay_\w+): \d+", r"\1: 1", text)
     folder = account.folder / "projects"
