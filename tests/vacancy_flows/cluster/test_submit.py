@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from vacancy_flows.cluster.collecting import collect_here
-from vacancy_flows.cluster.connection import finished_uids
+from vacancy_flows.cluster.connection import finished_uids, open_cluster
 from vacancy_flows.cluster.submitting import submit_here
 from vacancy_flows.commands import run_here
 
@@ -213,7 +213,7 @@ def test_a_name_that_a_shell_would_run_is_refused(place, small, tools, command, 
 
 def test_a_torn_workflow_is_dropped_by_who_adds_next(place, small, invented, launch, monkeypatch):
     """As a kill between FireWorks' two writes leaves it."""
-    pad = place.open().launchpad
+    pad = open_cluster(place.launchpad, prepare=True).launchpad
     workflow = {"nodes": [4001, 4002], "name": "torn", "metadata": {"adding": True}}
     pad.workflows.insert_one({**workflow, "links": {}, "fw_states": {}, "locked": True})
     pad.fireworks.insert_one({"fw_id": 4001, "state": "READY", "spec": {"uid": "u0"}})
