@@ -146,6 +146,8 @@ def _told(file: Path, what: str) -> Iterator[None]:
     """Say in one message why a server cannot be used."""
     try:
         yield
+    except InputError as error:
+        raise error.at(file=file) from None
     except OperationFailure as error:
         if error.code in {13, 18}:
             problem = f"the server of the {what} refuses user or password: check both"
@@ -158,5 +160,3 @@ def _told(file: Path, what: str) -> Iterator[None]:
         reason = str(error).split(",", maxsplit=1)[0]
         problem = f"the server of the {what} does not answer ({reason}): check host and port"
         raise InputError(problem, file=file) from None
-    except InputError as error:
-        raise error.at(file=file) from None

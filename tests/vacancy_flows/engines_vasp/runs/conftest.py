@@ -72,13 +72,13 @@ def finished(tmp_path_factory):
 
 
 def _run(flow, place, **options):
-    store = JobStore(MemoryStore())  # as the workers of `vacancy-flows run` have it
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
     options = {"create_folders": True, "raise_immediately": True} | options
     done = run_locally(flow, store=store, log=False, root_dir=place, **options)
     last = done.get(flow.output.uuid) if flow.output is not None else None
     return SimpleNamespace(
         output=None if last is None else max(last.items())[1].output,
-        documents={d["name"]: d for d in store.query()},
+        documents={d["name"]: d for d in store.query(load=True)},
         root=place,
         folder=lambda name: folder_of(place, name),
     )
