@@ -12,13 +12,12 @@ from pymatgen.core import Structure
 
 from vacancy_flows.engines import Engine, get_engine
 from vacancy_flows.errors import EngineError
+from vacancy_flows.flows.large import keep_apart
 from vacancy_flows.records import keep_lowest, make_record
 from vacancy_flows.schemas import Calculation, Record, Result
 from vacancy_flows.structures import with_geometry
 from vacancy_flows.structures.neel import MAGNETIC
 from vacancy_flows.structures.reduction import with_electrons
-
-_LARGE = "calcs_reversed"
 
 
 @dataclass
@@ -120,15 +119,6 @@ class CalculationMaker(Maker):
         )
         relax = maker.make(calculation.structure)
         return [relax], relax.output
-
-
-def keep_apart(flow: Flow) -> None:
-    """Have the large parts of what an engine's jobs return stored in ``data``."""
-    for each in flow.jobs:
-        if isinstance(each, Flow):
-            keep_apart(each)
-        elif each.maker is not None:
-            each._kwargs["data"] = _LARGE  # noqa: SLF001  # jobflow has no other way in, once made
 
 
 def start_of(structure: Structure, electrons: dict[str, float]) -> Structure:
