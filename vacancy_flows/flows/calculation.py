@@ -34,14 +34,12 @@ class CalculationMaker(Maker):
     engine
         See `vacancy_flows.engines.get_engine`.
     large_apart
-        Whether the ionic steps of a TaskDoc go into the JobStore's additional store ``data``, as
-        atomate2's large objects do: a document of MongoDB holds 16 MB at most.
+        Whether a TaskDoc's ionic steps go into the store ``data``: documents hold 16 MB at most.
 
     Examples
     --------
-    >>> from jobflow import run_locally
     >>> flow = CalculationMaker(engine=engine).make(calculation)  # doctest: +SKIP
-    >>> responses = run_locally(flow)  # doctest: +SKIP
+    >>> responses = jobflow.run_locally(flow)  # doctest: +SKIP
     """
 
     name: str = "vacancy-flows"
@@ -61,8 +59,7 @@ class CalculationMaker(Maker):
         """
         title = f"{calculation.uid} {calculation.title}"
         jobs, prerelaxed = self._prerelax(calculation, title)
-        starts = calculation.operation.get("magnetic_starts") or [{}]
-        chains = []
+        starts, chains = calculation.operation.get("magnetic_starts") or [{}], []
         for number, electrons in enumerate(starts, start=1):
             suffix = f" start {number}" if len(starts) > 1 else ""
             structure: Any = start_of(calculation.structure, electrons)
@@ -227,9 +224,9 @@ def _recorded(
 ) -> Record:
     """Return the record of relaxations that followed each other."""
     finished = [stage for stage in stages if stage is not None]
-    if stages[-1] is None or len(finished) < len(stages):
-        raise EngineError(f"{calculation.title}: its relaxation failed, there is no record")
     result = stages[-1]
+    if result is None or len(finished) < len(stages):
+        raise EngineError(f"{calculation.title}: its relaxation failed, there is no record")
     calls = [stage.force_calls for stage in finished if stage.force_calls is not None]
     update: dict[str, Any] = {
         "n_steps": sum(stage.n_steps for stage in finished),
