@@ -12,13 +12,12 @@ from pymatgen.core import Structure
 
 from vacancy_flows.engines import Engine, get_engine
 from vacancy_flows.errors import EngineError
+from vacancy_flows.flows.large import keep_apart
 from vacancy_flows.records import keep_lowest, make_record
 from vacancy_flows.schemas import Calculation, Record, Result
 from vacancy_flows.structures import with_geometry
 from vacancy_flows.structures.neel import MAGNETIC
 from vacancy_flows.structures.reduction import with_electrons
-
-_LARGE = "calcs_reversed"
 
 
 @dataclass
@@ -35,14 +34,12 @@ class CalculationMaker(Maker):
     engine
         See `vacancy_flows.engines.get_engine`.
     large_apart
-        Whether the ionic steps of a TaskDoc go into the JobStore's additional store ``data``, as
-        atomate2's large objects do: a document of MongoDB holds 16 MB at most.
+        Whether a TaskDoc's ionic steps go into the store ``data``: documents hold 16 MB at most.
 
     Examples
     --------
-    >>> from jobflow import run_locally
     >>> flow = CalculationMaker(engine=engine).make(calculation)  # doctest: +SKIP
-    >>> responses = run_locally(flow)  # doctest: +SKIP
+    >>> responses = jobflow.run_locally(flow)  # doctest: +SKIP
     """
 
     name: str = "vacancy-flows"
@@ -62,8 +59,7 @@ class CalculationMaker(Maker):
         """
         title = f"{calculation.uid} {calculation.title}"
         jobs, prerelaxed = self._prerelax(calculation, title)
-        starts = calculation.operation.get("magnetic_starts") or [{}]
-        chains = []
+        starts, chains = calculation.operation.get("magnetic_starts") or [{}], []
         for number, electrons in enumerate(starts, start=1):
             suffix = f" start {number}" if len(starts) > 1 else ""
             structure: Any = start_of(calculation.structure, electrons)
@@ -120,15 +116,6 @@ class CalculationMaker(Maker):
         )
         relax = maker.make(calculation.structure)
         return [relax], relax.output
-
-
-def keep_apart(flow: Flow) -> None:
-    """Have the large parts of what an engine's jobs return stored in ``data``."""
-    for each in flow.jobs:
-        if isinstance(each, Flow):
-            keep_apart(each)
-        elif each.maker is not None:
-            each._kwargs["data"] = _LARGE  # noqa: SLF001  # jobflow has no other way in, once made
 
 
 def start_of(structure: Structure, electrons: dict[str, float]) -> Structure:
@@ -237,9 +224,9 @@ def _recorded(
 ) -> Record:
     """Return the record of relaxations that followed each other."""
     finished = [stage for stage in stages if stage is not None]
-    if stages[-1] is None or len(finished) < len(stages):
-        raise EngineError(f"{calculation.title}: its relaxation failed, there is no record")
     result = stages[-1]
+    if result is None or len(finished) < len(stages):
+        raise EngineError(f"{calculation.title}: its relaxation failed, there is no record")
     calls = [stage.force_calls for stage in finished if stage.force_calls is not None]
     update: dict[str, Any] = {
         "n_steps": sum(stage.n_steps for stage in finished),

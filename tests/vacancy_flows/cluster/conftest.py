@@ -76,6 +76,23 @@ class Place:
     def states(self):
         return Counter(fw["state"] for fw in self.fireworks())
 
+    def check_whole(self, number=4):
+        """Everything is done, once; nothing is left over."""
+        cluster = self.open()
+        failed = [
+            cluster.launchpad.get_fw_by_id(fw["fw_id"]) for fw in self.fireworks(state="FIZZLED")
+        ]
+        assert not failed, failed[0].launches[-1].action
+        assert set(self.states()) == {"COMPLETED"}, self.states()
+        assert set(self.uids().values()) == {1}
+        assert len(self.uids()) == number
+        records = cluster.store.query({"metadata.record": True}, ["metadata.uid"])
+        assert sorted(r["metadata"]["uid"] for r in records) == sorted(self.uids())
+        workflows = list(cluster.launchpad.workflows.find())
+        nodes = [node for workflow in workflows for node in workflow["nodes"]]
+        assert sorted(nodes) == sorted(fw["fw_id"] for fw in self.fireworks())
+        assert not any("locked" in workflow for workflow in workflows)
+
 
 @pytest.fixture
 def new_place(mongo, tmp_path):
@@ -176,6 +193,13 @@ def small(tools, tmp_path):
         return tools.write(tmp_path / file, {**tools.small, "hosts": [tools.strained], **changes})
 
     return make
+
+
+@pytest.fixture
+def tiny(small, tools):
+    """Write a campaign of four calculations: a host, a strained cell, two vacancies."""
+    host = {**tools.strained, "strain": {"mode": "biaxial-ab", "values": [0.02]}}
+    return small(hosts=[host], oxygen_reference={"scheme": "user", "mu_o": -1.92})
 
 
 @pytest.fixture

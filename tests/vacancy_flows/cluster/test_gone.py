@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -16,7 +15,6 @@ from pymongo.errors import AutoReconnect
 
 from vacancy_flows.cluster import mending, patience
 from vacancy_flows.cluster.connection import Cluster
-from vacancy_flows.cluster.queue import whoami
 from vacancy_flows.cluster.retrying import retry_here
 from vacancy_flows.cluster.submitting import submit_here
 
@@ -33,13 +31,6 @@ def quickly(monkeypatch, mongo):
     monkeypatch.setattr(mending, "_LOCKED_S", 0.5)
 
 
-@pytest.fixture
-def tiny(small, tools):
-    """Write a campaign of four calculations: a host, a strained cell, two vacancies."""
-    host = {**tools.strained, "strain": {"mode": "biaxial-ab", "values": [0.02]}}
-    return small(hosts=[host], oxygen_reference={"scheme": "user", "mu_o": -1.92})
-
-
 @contextmanager
 def interrupted(double, by):
     """Ask ``by`` for each command what happens to it; the number of commands so far."""
@@ -49,24 +40,6 @@ def interrupted(double, by):
         yield
     finally:
         double.interrupt = lambda _: None
-
-
-def check_whole(place, number=4):
-    """Everything is done, once; nothing is left over."""
-    cluster = place.open()
-    failed = [
-        cluster.launchpad.get_fw_by_id(fw["fw_id"]) for fw in place.fireworks(state="FIZZLED")
-    ]
-    assert not failed, failed[0].launches[-1].action
-    assert set(place.states()) == {"COMPLETED"}, place.states()
-    assert set(place.uids().values()) == {1}
-    assert len(place.uids()) == number
-    records = cluster.store.query({"metadata.record": True}, ["metadata.uid"])
-    assert sorted(r["metadata"]["uid"] for r in records) == sorted(place.uids())
-    workflows = list(cluster.launchpad.workflows.find())
-    nodes = [node for workflow in workflows for node in workflow["nodes"]]
-    assert sorted(nodes) == sorted(fw["fw_id"] for fw in place.fireworks())
-    assert not any("locked" in workflow for workflow in workflows)
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2])
@@ -87,7 +60,7 @@ def test_every_third_command_breaks_the_connection(
         assert submit_here(tiny, place.launchpad) == 0
         launch(place)
     assert len(broken) > 100
-    check_whole(place)
+    place.check_whole()
     assert len(invented.relaxed) == 4, "nothing was calculated twice"
 
 
@@ -104,7 +77,7 @@ def test_a_server_that_is_gone_for_a_while(place, tiny, invented, launch, mongo)
 
     with interrupted(mongo.double, gone):
         launch(place)
-    check_whole(place)
+    place.check_whole()
     assert len(invented.relaxed) == 4
 
 
@@ -130,7 +103,7 @@ def test_a_process_that_is_killed_again_and_again(place, tiny, invented, launch,
         if set(place.states()) == {"COMPLETED"} and len(place.uids()) == 4:
             break
     assert kills > 5
-    check_whole(place)
+    place.check_whole()
 
 
 @pytest.mark.slow
@@ -146,7 +119,7 @@ def test_a_process_that_is_killed_at_each_of_its_commands(
             break
         retry_here(None, place.launchpad, lost_after=0)
         launch(place)
-        check_whole(place)
+        place.check_whole()
     assert number > 200
 
 
@@ -167,65 +140,6 @@ def killed(double, work, last, when):
         ready.set()
         process.join()
     return process.exitcode == -signal.SIGKILL
-
-
-def test_a_lock_says_whose_it_is(place, small, invented, monkeypatch, capsys):
-    """It is opened when its owner is dead; or was silent for long, where that is not known."""
-    submit_here(small(), place.launchpad)
-    pad = place.open().launchpad
-
-    def unlocked(lost_after=None, **process):
-        lock = {"key": "k", "since": "2026-01-01T00:00:00+00:00", **whoami(), **process}
-        pad.workflows.update_one({"name": "small P"}, {"$set": {"locked": lock}})
-        retry_here(None, place.launchpad, lost_after)
-        told = capsys.readouterr()
-        assert ("is being changed by pid" in told.err) == ("0 workflows unlocked" in told.out)
-        return "1 workflows unlocked" in told.out
-
-    assert not unlocked(lost_after=0)  # this process
-    child = multiprocessing.get_context("fork").Process(target=int)
-    child.start()
-    child.join()
-    assert unlocked(pid=child.pid)
-    assert unlocked(host="elsewhere")
-    assert not unlocked(host="elsewhere", since="2999-01-01T00:00:00+00:00")
-    for alive in (True, False):
-        monkeypatch.setattr("vacancy_flows.cluster.queue.is_alive", lambda *_, a=alive: a)
-        assert unlocked(queue="SLURM", job="1", cluster=None) is not alive
-
-
-def test_a_lock_of_fireworks_own_that_changes_hands_stays(place, small, invented, monkeypatch):
-    """Locked whenever it is looked at, by one after another."""
-    submit_here(small(), place.launchpad)
-    pad = place.open().launchpad
-    pad.workflows.update_many({}, {"$set": {"locked": True}})
-    busy, idle = [w["_id"] for w in pad.workflows.find({}, {"_id": 1})]
-
-    def sleep(seconds):
-        pad.workflows.update_one({"_id": busy}, {"$set": {"updated_on": f"change {next(ticks)}"}})
-        original(seconds)
-
-    ticks, original = itertools.count(), time.sleep
-    monkeypatch.setattr(mending.time, "sleep", sleep)
-    retry_here(None, place.launchpad)
-    left = [w["_id"] for w in pad.workflows.find({"locked": {"$exists": True}}, {"_id": 1})]
-    assert left == [busy]
-    assert idle != busy
-
-
-def test_who_loses_its_lock_does_not_open_that_of_another(place, small, invented):
-    from fireworks.core.launchpad import WFLock
-
-    submit_here(small(), place.launchpad)
-    first, second = place.open().launchpad, place.open().launchpad
-    (node,) = {w["nodes"][0] for w in place.workflows().values() if w["name"] == "small P"}
-    with WFLock(first, node):
-        first.workflows.update_one({"nodes": node}, {"$unset": {"locked": ""}})
-        other = WFLock(second, node)
-        other.__enter__()
-    assert "locked" in place.workflows()["small P"]
-    other.__exit__(None, None, None)
-    assert "locked" not in place.workflows()["small P"]
 
 
 def test_first_submits_at_the_same_time(new_place, small, invented):
@@ -264,62 +178,6 @@ def test_who_saw_an_empty_launchpad_before_another_one_used_it(place, small, inv
     assert place.states() == before
     counter = place.open().launchpad.fw_id_assigner.find_one({})
     assert counter["next_fw_id"] > max(fw["fw_id"] for fw in place.fireworks())
-
-
-def dead(work):
-    """Do some work in another process, which ends."""
-    process = multiprocessing.get_context("fork").Process(target=work)
-    process.start()
-    process.join()
-
-
-def test_what_a_dead_process_reserved_is_ready_again(place, tiny, invented):
-    submit_here(tiny, place.launchpad)
-
-    def reserve():
-        pad = place.open().launchpad
-        change = {"$set": {"state": "RESERVED", "updated_on": "2026-01-01T00:00:00+00:00"}}
-        pad.fireworks.find_one_and_update({"state": "READY"}, change)
-
-    reserve()
-    retry_here(None, place.launchpad)
-    assert place.states()["RESERVED"] == 1, "this process may still want it"
-    reserved = {"state": "RESERVED"}
-    place.open().launchpad.fireworks.update_many(reserved, {"$set": {"state": "READY"}})
-    dead(reserve)
-    assert place.states()["RESERVED"] == 1
-    retry_here(None, place.launchpad)
-    assert place.states()["READY"] == 1
-
-
-def test_what_belongs_to_no_workflow_is_dropped(place, tiny, invented, launch):
-    """A process died before it wrote the workflow."""
-    submit_here(tiny, place.launchpad)
-    pad = place.open().launchpad
-    orphan = pad.fireworks.find_one({"spec.record": True}, {"_id": 0})
-    pad.fireworks.insert_one({**orphan, "fw_id": 999})
-    pad.workflows.update_many({}, {"$set": {"locked": {"since": "2999-01-01", **whoami()}}})
-    retry_here(None, place.launchpad)
-    assert place.fireworks(fw_id=999), "who holds the lock may be about to write it"
-    pad.workflows.update_many({}, {"$unset": {"locked": ""}})
-    retry_here(None, place.launchpad)
-    assert not place.fireworks(fw_id=999)
-    launch(place)
-    check_whole(place)
-
-
-def test_an_end_that_its_workflow_does_not_know_is_followed(place, tiny, invented, launch):
-    """A process died after it wrote the Firework, before it wrote what follows."""
-    submit_here(tiny, place.launchpad)
-    launch(place, number=1)
-    pad = place.open().launchpad
-    (done,) = place.fireworks(state="COMPLETED")
-    state = {"$set": {f"fw_states.{done['fw_id']}": "RUNNING"}}
-    pad.workflows.update_one({"nodes": done["fw_id"]}, state)
-    pad.fireworks.update_many({"state": "READY"}, {"$set": {"state": "WAITING"}})
-    retry_here(None, place.launchpad)
-    launch(place)
-    check_whole(place)
 
 
 def test_large_data_are_stored_wherever_the_connection_breaks(place, mongo):
