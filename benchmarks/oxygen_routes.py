@@ -1,8 +1,10 @@
 """mu_O by O2 and by Li2O with GPAW at several cutoffs, and how far the two are apart.
 
-Half an hour of one core for the four cutoffs of docs/gpaw.md.
+Ten minutes of one core for the cutoffs of docs/gpaw.md. ``Li=sv`` takes another setup of an
+element, from a folder that GPAW_SETUP_PATH names.
 
-    OMP_NUM_THREADS=1 python benchmarks/oxygen_routes.py 350 500 520 600
+    OMP_NUM_THREADS=1 python benchmarks/oxygen_routes.py 350 500 520 600 700
+    OMP_NUM_THREADS=1 GPAW_SETUP_PATH=$PWD python benchmarks/oxygen_routes.py 350 500 600 Li=sv
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ from vacancy_flows.engines import REFERENCE_KINDS, get_engine
 FMAX, STEPS = 0.05, 30  # eV/Å
 
 
-def main(cutoffs: list[float]) -> None:
+def main(cutoffs: list[float], setups: dict[str, str]) -> None:
     """Calculate the references at each cutoff."""
     warnings.simplefilter("ignore")
     print("| cutoff, eV | E(O2) | E(Li) | E(Li2O) | mu_O by O2 | by Li2O | apart |", flush=True)
     for cutoff in cutoffs:
-        engine = get_engine("gpaw", {"encut": cutoff, "stress": False})
+        engine = get_engine("gpaw", {"encut": cutoff, "stress": False, "setups": setups})
         energies = {}
         for kind in REFERENCE_KINDS:
             cell = engine.reference(kind)
@@ -40,7 +42,8 @@ def main(cutoffs: list[float]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    wanted = [float(cutoff) for cutoff in sys.argv[1:]]
+    wanted = [float(word) for word in sys.argv[1:] if "=" not in word]
+    named = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        main(wanted)
+        main(wanted, named)

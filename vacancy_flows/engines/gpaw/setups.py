@@ -75,7 +75,12 @@ def check_setups(elements: Iterable[str], settings: GpawSettings) -> dict[str, S
     for element, setup in found.items():
         if setup is None:
             name = settings.setups.get(element)
-            remedy = f"settings.setups names {name!r}: leave it out" if name else "none can be used"
+            remedy = (
+                f"settings.setups names {name!r}: set GPAW_SETUP_PATH to the folder that holds "
+                f"{element}.{name}.PBE, or leave it out"
+                if name
+                else "none can be used"
+            )
             problems.append(f"GPAW has no PBE setup of {element} ({remedy})")
         elif element in settings.u and u_shell(element) not in setup.shells:
             problems.append(
