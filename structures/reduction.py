@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 from pymatgen.core import Element, Structure
@@ -21,6 +22,8 @@ __all__ = [
     "vacancy_starts",
     "with_electrons",
 ]
+
+_Falls: TypeAlias = dict[str, tuple[float, float]]  # metal: average state before and after
 
 CHANGED = 0.5
 """Moments (µB) that differ by more are those of two oxidation states: Mn4+ 3, Mn3+ 3.7 to 4."""
@@ -53,10 +56,7 @@ def electrons_on_metals(vacancy: Structure, removed: str = "O") -> int:
     ValueError
         Where oxidation states cannot be told.
     """
-    falls = _falls(vacancy, removed)
-    counts = vacancy.composition.element_composition
-    taken = sum((high - low) * counts[symbol] for symbol, (high, low) in falls.items())
-    return round(float(taken))
+    return _taken(vacancy, _falls(vacancy, removed))
 
 
 def reduced_moments(vacancy: Structure, moments: Sequence[float], removed: str) -> dict[int, float]:
@@ -82,7 +82,18 @@ def reduced_moments(vacancy: Structure, moments: Sequence[float], removed: str) 
     ValueError
         Where oxidation states cannot be told.
     """
-    falls = _falls(vacancy, removed)
+    return _reduced(vacancy, moments, _falls(vacancy, removed))
+
+
+def _taken(vacancy: Structure, falls: _Falls) -> int:
+    """Electrons that make the states of a cell's metals fall so."""
+    counts = vacancy.composition.element_composition
+    taken = sum((high - low) * counts[symbol] for symbol, (high, low) in falls.items())
+    return round(float(taken))
+
+
+def _reduced(vacancy: Structure, moments: Sequence[float], falls: _Falls) -> dict[int, float]:
+    """Index to moment of each metal that falls by a whole electron."""
     up = -1.0 if sum(moments) < -MAGNETIC else 1.0
     found = {}
     for i, (site, moment) in enumerate(zip(vacancy, moments, strict=True)):
@@ -133,17 +144,19 @@ def electron_starts(
     centre = labels.index(label)
     removed = pristine[centre].specie.symbol
     left = [moment for i, moment in enumerate(moments) if i != centre]
-    reduced = {
-        labels.index(site_labels(vacancy)[i]): moment
-        for i, moment in reduced_moments(vacancy, left, removed).items()
-    }
-    electrons = min(electrons_on_metals(vacancy, removed), len(reduced))
+    falls = _falls(vacancy, removed)
+    kept = [i for i in range(len(labels)) if i != centre]
+    reduced = {kept[i]: moment for i, moment in _reduced(vacancy, left, falls).items()}
+    electrons = min(_taken(vacancy, falls), len(reduced))
     found: list[dict[str, float]] = []
     seen: set[tuple[int, ...]] = set()
-    symmetries = _stabiliser(pristine, centre, moments)
+    # the nearest way is itself, whatever the symmetry
+    symmetries = _stabiliser(pristine, centre, moments) if n > 1 else _identity(pristine)
     for sites in _nearest_first(pristine, centre, list(reduced), electrons):
+        if len(found) >= n:
+            break
         images = {tuple(sorted(row)) for row in symmetries[:, list(sites)].tolist()}
-        if len(found) < n and not images & seen:
+        if not images & seen:
             found.append({labels[i]: reduced[i] for i in sites})
         seen |= images
     return found
@@ -190,7 +203,11 @@ def _filled(vacancy: Structure, removed: str) -> Structure:
     return filled.append(removed, [0.0, 0.0, 0.0])
 
 
-def _falls(vacancy: Structure, removed: str) -> dict[str, tuple[float, float]]:
+def _identity(pristine: Structure) -> np.ndarray:
+    return np.arange(len(pristine))[None]
+
+
+def _falls(vacancy: Structure, removed: str) -> _Falls:
     """Average formal states of each transition metal before and after, where they fall."""
     before, after = oxidation_states(_filled(vacancy, removed)), oxidation_states(vacancy)
     return {
@@ -223,7 +240,7 @@ def _stabiliser(pristine: Structure, centre: int, moments: Sequence[float]) -> n
         group = space_group(pristine)
         found = site_permutations(pristine, group.rotations, group.translations)
     except ValueError:  # no symmetry found: every way is distinct
-        return np.arange(len(pristine))[None]
+        return _identity(pristine)
     values = np.array(moments)
     alike = np.abs(values[found] - values).max(axis=1) < CHANGED
     kept: np.ndarray = found[alike & (found[:, centre] == centre)]

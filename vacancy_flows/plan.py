@@ -185,11 +185,7 @@ def vacancy_calculation(
     return plan.calculation(
         "vacancy",
         pristine.uid,
-        {
-            "vacancy": found.label,
-            **plan.prerelaxation(),
-            **_electrons(plan, structure, found.label),
-        },
+        operation,
         cell,
         "fixed" if plan.relax.cell == "fixed" else "free-fixed",
         strain_mode=pristine.strain_mode,
