@@ -10,7 +10,7 @@ from io import StringIO
 from typing import Self
 
 from fireworks import Workflow
-from fireworks.core.launchpad import WFLock
+from fireworks.core.launchpad import LockedWorkflowError, WFLock
 from pymongo.errors import DuplicateKeyError
 
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
@@ -93,11 +93,20 @@ def attach(launchpad: CampaignLaunchPad, workflow: Workflow, parents: list[int])
 
     As ``LaunchPad.append_wf``, which reads the workflow before it has the lock: a state that
     changes in between would be lost.
+
+    Raises
+    ------
+    InputError
+        Where it stays locked, for as long as FireWorks waits (``WFLOCK_EXPIRATION_SECS``).
     """
-    with WFLock(launchpad, parents[0]):
-        whole = launchpad.get_wf_by_fw_id_lzyfw(parents[0])
-        changed = whole.append_wf(workflow, parents)
-        launchpad._update_wf(whole, changed)  # noqa: SLF001
+    try:
+        with WFLock(launchpad, parents[0]):
+            whole = launchpad.get_wf_by_fw_id_lzyfw(parents[0])
+            changed = whole.append_wf(workflow, parents)
+            launchpad._update_wf(whole, changed)  # noqa: SLF001
+    except LockedWorkflowError:
+        problem = f"the workflow of fw_id {parents[0]} is locked by another process"
+        raise InputError(f"{problem}: `vacancy-flows retry` opens it if that one died") from None
 
 
 def _drop_torn(launchpad: CampaignLaunchPad) -> None:
