@@ -18,7 +18,7 @@ from vacancy_flows.cluster.queue import still_runs, whoami
 from vacancy_flows.errors import InputError
 
 _LOCKS = "vacancy_flows_locks"
-_STALE = timedelta(minutes=10)  # a lock of a process that died; adding takes seconds
+_STALE = timedelta(minutes=10)  # a lock whose owner cannot be asked for; adding takes seconds
 _ASK_S = 10.0  # between two questions whether who has the lock still runs
 
 
@@ -62,7 +62,6 @@ class OneAtATime:
 
     def _taken(self) -> bool:
         now = datetime.now(UTC).replace(tzinfo=None)
-        self._locks.delete_one({"_id": "adding", "since": {"$lt": now - _STALE}})
         try:
             self._locks.insert_one({"_id": "adding", "key": self._key, "since": now, **whoami()})
         except DuplicateKeyError:  # by this one too, where the server's answer was lost
@@ -71,7 +70,11 @@ class OneAtATime:
 
     def _open_if_dead(self) -> None:
         holder = self._locks.find_one({"_id": "adding"})
-        if holder is not None and still_runs(holder) is False:
+        if holder is None:
+            return
+        alive = still_runs(holder)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        if alive is False or (alive is None and holder["since"] < now - _STALE):
             self._locks.delete_one({"_id": "adding", "key": holder.get("key")})
 
 

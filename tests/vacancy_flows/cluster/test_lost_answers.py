@@ -3,6 +3,8 @@
 # ruff: noqa: PLR0917  # fixtures
 
 import itertools
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import pytest
@@ -150,3 +152,23 @@ def test_a_workflow_whose_lock_stays(place, small, invented, monkeypatch):
     monkeypatch.setattr(WFLock.__init__, "__defaults__", (0.05, False))
     with pytest.raises(InputError, match=r"locked by another process.*vacancy-flows retry"):
         submit_here(small(name="other"), place.launchpad)
+
+
+@pytest.mark.parametrize(
+    ("holder", "minutes", "opened"),
+    [
+        ({}, 60, False),  # this process, which adds much to a slow server
+        ({"host": "elsewhere"}, 60, True),
+        ({"host": "elsewhere"}, 5, False),
+        ({"pid": 2**22 + 1}, 0, True),  # no pid of Linux
+    ],
+)
+def test_whose_right_to_add_ends(place, holder, minutes, opened):
+    pad = place.open().launchpad
+    since = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=minutes)
+    held = {"_id": "adding", "key": "k", "since": since, **whoami(), **holder}
+    pad.db["vacancy_flows_locks"].insert_one(held)
+    expected = nullcontext() if opened else pytest.raises(InputError, match="another process adds")
+    with expected, writing.OneAtATime(pad, patience=0.05):
+        pass
+    assert (pad.db["vacancy_flows_locks"].find_one({}) is None) == opened
