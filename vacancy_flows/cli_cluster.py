@@ -18,30 +18,47 @@ _LAUNCHPAD = click.option(
 )
 
 
-@click.command()
+class _OnCluster(click.Command):
+    """A command that needs FireWorks, and servers that go on answering."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        if find_spec("fireworks") is None:
+            raise InputError("FireWorks is not installed: pip install 'vacancy-flows[fireworks]'")
+        from pymongo.errors import ConnectionFailure
+
+        try:
+            return super().invoke(ctx)
+        except ConnectionFailure as error:
+            reason = str(error).split(",", maxsplit=1)[0]
+            problem = f"the server of the LaunchPad or the JobStore is gone ({reason})"
+            raise InputError(
+                f"{problem}: start this again when it is back; nothing is added or stored twice"
+            ) from None
+
+
+@click.command(cls=_OnCluster)
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only say what would be added.")
 @_LAUNCHPAD
 def submit(spec: Path, dry_run: bool, launchpad: Path | None) -> None:
     """Add a campaign to a LaunchPad of FireWorks, as far as it is not there."""
-    _needed()
     from vacancy_flows.cluster.submitting import submit_here
 
     sys.exit(submit_here(spec, launchpad, dry_run=dry_run))
 
 
-@click.command()
+@click.command(cls=_OnCluster)
 @_SPEC
 @_LAUNCHPAD
 def status(spec: Path | None, launchpad: Path | None) -> None:
     """Show how much waits, runs, is done or failed, for each host and strain."""
-    _needed()
     from vacancy_flows.cluster.status import status_here
 
     sys.exit(status_here(spec, launchpad))
 
 
-@click.command()
+@click.command(cls=_OnCluster)
 @_SPEC
 @click.option("-d", "--directory", required=True, type=Place(path_type=Path), help="For results.")
 @click.option(
@@ -62,13 +79,12 @@ def collect(
     spec: Path | None, directory: Path, launchpads: tuple[Path, ...], jobstores: tuple[Path, ...]
 ) -> None:
     """Store what is finished in DIR/results.db, with tables and figures; again and again."""
-    _needed()
     from vacancy_flows.cluster.collecting import collect_here
 
     sys.exit(collect_here(directory, spec, launchpads, jobstores))
 
 
-@click.command()
+@click.command(cls=_OnCluster)
 @_SPEC
 @_LAUNCHPAD
 @click.option(
@@ -78,13 +94,12 @@ def collect(
 )
 def retry(spec: Path | None, launchpad: Path | None, lost_after: float | None) -> None:
     """Start failed and lost runs again; VASP goes on from CONTCAR."""
-    _needed()
     from vacancy_flows.cluster.retrying import retry_here
 
     sys.exit(retry_here(spec, launchpad, lost_after))
 
 
-@click.command("init-cluster")
+@click.command("init-cluster", cls=_OnCluster)
 @click.option("--scheduler", required=True, type=click.Choice(["slurm", "pbs"]))
 @click.option("-o", "--output", "directory", required=True, type=Place(path_type=Path))
 @click.option("--partition", required=True, help="Partition of SLURM or queue of PBS.")
@@ -106,7 +121,7 @@ def retry(spec: Path | None, launchpad: Path | None, lost_after: float | None) -
 @click.option("--mongo-user", default="", help="Where the server asks for one.")
 @click.option(
     "--mongo-authsource",
-    help="Database that knows the user. [--mongo-database; admin with mongodb+srv]",
+    help="Database that knows the user. [the URI's; --mongo-database; admin with mongodb+srv]",
 )
 @click.option("--mongo-tls", is_flag=True, help="Encrypt; mongodb+srv does so itself.")
 @click.option(
@@ -122,7 +137,6 @@ def retry(spec: Path | None, launchpad: Path | None, lost_after: float | None) -
 )
 def init_cluster(scheduler: str, directory: Path, **values: Any) -> None:
     """Write the files that FireWorks, jobflow and atomate2 need on a cluster."""
-    _needed()
     from vacancy_flows.cluster.setup import Account
     from vacancy_flows.cluster.setup import init_cluster as write
 
@@ -135,7 +149,8 @@ def init_cluster(scheduler: str, directory: Path, **values: Any) -> None:
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help-fw"]}
+    cls=_OnCluster,
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help-fw"]},
 )
 @click.argument("program", type=click.Choice(["lpad", "qlaunch", "rlaunch"]))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -144,15 +159,9 @@ def fw(program: str, arguments: tuple[str, ...]) -> None:
 
     As the command itself, with the database's password from the environment.
     """
-    _needed()
     from vacancy_flows.cluster.launch import launch
 
     sys.exit(launch(program, list(arguments)))
-
-
-def _needed() -> None:
-    if find_spec("fireworks") is None:
-        raise InputError("FireWorks is not installed: pip install 'vacancy-flows[fireworks]'")
 
 
 COMMANDS = (submit, status, collect, retry, init_cluster, fw)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from vacancy_flows.analysis import ReferenceMismatch, ReferenceUnavailable, chemical_potential
 from vacancy_flows.campaign_blocks import OxygenBlock
 from vacancy_flows.consistency import What, mismatches, settings_of
 from vacancy_flows.errors import InputError
-from vacancy_flows.schemas import Record
+from vacancy_flows.schemas import FLAG, Record
 
-FLAG = "flagged: "
-"""What ``reason`` begins with where settings differ, as for ingested runs."""
+_CELL = 5e-3  # Å and degrees: what files round, far below another relaxation
 
 
 def mu_o_of(
@@ -69,10 +70,10 @@ def pair_mismatch(record: Record, pristine: Record | None, references: Mapping[s
     Returns
     -------
     str
-        For ``reason``: `FLAG` and every setting with both values, the vacancy's first; empty
-        where nothing differs, or the engine has no such settings.
+        For ``reason``: `FLAG` and every setting with both values, the vacancy's first, and both
+        cells where a fixed one is not that of the pristine run; empty where nothing differs.
     """
-    told = [] if pristine is None else list(_differences(record, pristine, "pair"))
+    told = [] if pristine is None else list(_of_pair(record, pristine))
     for kind, reference in references.items():
         told += [f"{kind}: {found}" for found in _differences(record, reference, "reference")]
     return FLAG + ", ".join(told) if told else ""
@@ -100,6 +101,19 @@ def compared(record: Record, get: Callable[[str], Record | None]) -> Record:
         return record
     update = {"converged": False, "reason": problem}
     return record.model_copy(update={"result": record.result.model_copy(update=update)})
+
+
+def _of_pair(record: Record, pristine: Record) -> Iterator[str]:
+    """Yield the settings in which a vacancy and its pristine cell differ, and their cells.
+
+    The cells do where a host was relaxed twice, by two users, to two ends.
+    """
+    yield from _differences(record, pristine, "pair")
+    if record.calculation.cell != "fixed":
+        return
+    ours, theirs = record.structure.lattice, pristine.structure.lattice
+    if not np.allclose(ours.parameters, theirs.parameters, rtol=0.0, atol=_CELL):
+        yield f"fixed cell {ours.volume:.3f} against {theirs.volume:.3f} Å³"
 
 
 def _differences(record: Record, other: Record, what: What) -> Iterator[str]:

@@ -22,6 +22,8 @@ ELECTRONS = "electrons not converged"
 MESH_LATTICE = "mesh_lattice"
 """Of a structure's properties: the lattice (3, 3) in Å that its k-mesh follows from."""
 
+FLAG = "flagged: "
+"""What ``reason`` begins with where a vacancy's partners were made otherwise."""
 AGAIN = "`vacancy-flows submit` tries it again with the settings of now"
 """The remedy where settings that help to converge have changed since."""
 
@@ -212,6 +214,8 @@ def remedy(reason: str, *, damaged: bool = False) -> str:
     """
     if damaged:
         return "look at its cell"
+    if reason.startswith(FLAG):
+        return "calculate it and its partners alike: with one version, into one JobStore"
     if ELECTRONS in reason:
         return (
             "set ALGO (All, Damped), NELM or the mixing (AMIX, BMIX, AMIX_MAG, BMIX_MAG) in "

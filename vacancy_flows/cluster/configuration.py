@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from vacancy_flows.cluster.patience import PatientJobStore
+from vacancy_flows.cluster.jobstore import PatientJobStore
 from vacancy_flows.errors import InputError
 
 _NAMED = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")

@@ -51,8 +51,9 @@ def mend(pad: CampaignLaunchPad, ours: list[int], silence: float) -> Mended:
         s after which a process counts as dead that cannot be asked for.
     """
     unlocked, notes = _unlock(pad, ours, silence)
-    states = _drop_orphans(pad, ours) + _refresh_torn(pad, ours) + _release(pad, ours, silence)
-    return Mended(unlocked, states, notes)
+    orphans = _drop_orphans(pad, ours)
+    _release(pad, ours, silence)
+    return Mended(unlocked, orphans + _refresh_torn(pad, ours), notes)
 
 
 def utc(found: datetime | str) -> datetime:
@@ -111,10 +112,10 @@ def _drop_orphans(pad: CampaignLaunchPad, ours: list[int]) -> int:
 
 
 def _refresh_torn(pad: CampaignLaunchPad, ours: list[int]) -> int:
-    """Do again what follows an end of which only the Firework knows."""
-    ended = {"fw_id": {"$in": ours}, "state": {"$in": ["COMPLETED", "FIZZLED"]}}
+    """Do again what follows an end, or a release, of which only the Firework knows."""
+    changed = {"fw_id": {"$in": ours}, "state": {"$in": ["COMPLETED", "FIZZLED", "WAITING"]}}
     fields = {"fw_id": 1, "state": 1, "updated_on": 1}
-    found = {fw["fw_id"]: fw for fw in pad.fireworks.find(ended, fields)}
+    found = {fw["fw_id"]: fw for fw in pad.fireworks.find(changed, fields)}
     torn = [
         found[int(fw_id)]
         for workflow in _workflows(pad, ours)
@@ -124,16 +125,18 @@ def _refresh_torn(pad: CampaignLaunchPad, ours: list[int]) -> int:
     mended = 0
     for fw in torn:
         back = {"$set": {"state": "RUNNING"}}
-        if pad.fireworks.update_one(fw, back).modified_count:
+        if fw["state"] == "WAITING" or pad.fireworks.update_one(fw, back).modified_count:
             pad._refresh_wf(fw["fw_id"])  # noqa: SLF001
             mended += 1
     return mended
 
 
-def _release(pad: CampaignLaunchPad, ours: list[int], silence: float) -> int:
-    """Make ready what a process took that died before it noted a launch."""
+def _release(pad: CampaignLaunchPad, ours: list[int], silence: float) -> None:
+    """Let go what a process took that died before it noted a launch.
+
+    `_refresh_torn` makes it ready.
+    """
     query = {"fw_id": {"$in": ours}, "state": "RESERVED"}
-    released = 0
     for fw in list(
         pad.fireworks.find(query, {"fw_id": 1, "launches": 1, "updated_on": 1, MARK: 1})
     ):
@@ -142,7 +145,4 @@ def _release(pad: CampaignLaunchPad, ours: list[int], silence: float) -> int:
             continue
         if _is_dead(fw.get(MARK, {}), fw["updated_on"], silence):
             same = {"fw_id": fw["fw_id"], "state": "RESERVED", "updated_on": fw["updated_on"]}
-            if pad.fireworks.update_one(same, {"$set": {"state": "WAITING"}}).modified_count:
-                pad._refresh_wf(fw["fw_id"])  # noqa: SLF001
-                released += 1
-    return released
+            pad.fireworks.update_one(same, {"$set": {"state": "WAITING"}})

@@ -15,21 +15,24 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from jobflow import JobStore
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.database import Database
-from pymongo.errors import AutoReconnect, DuplicateKeyError, ServerSelectionTimeoutError
+from pymongo.errors import (
+    AutoReconnect,
+    CursorNotFound,
+    DuplicateKeyError,
+    ServerSelectionTimeoutError,
+)
 
 from vacancy_flows.cluster.queue import whoami
 
 MARK = "vacancy_flows_mark"
 """Field: who changed a document last whose change must not be repeated."""
 _PAUSE = 0.05, 2.0  # s between two attempts: the first, the longest
-_PATIENCE = 300.0  # s, where a store names none
 _REPEATED = (
     *("count_documents", "distinct", "update_one", "update_many", "replace_one"),
-    *("delete_one", "delete_many", "find_one_and_replace", "bulk_write", "create_index"),
+    *("delete_one", "delete_many", "bulk_write", "create_index"),
 )
 T = TypeVar("T")
 
@@ -72,25 +75,41 @@ class PatientDatabase(Database):
 
 
 class PatientCursor(Cursor):
-    """What is found, asked for again where the connection broke before the first answer."""
+    """What is found, asked for again where the connection broke; nothing is given twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make it."""
+        super().__init__(*args, **kwargs)
+        self._given: set[Any] = set()  # ids
 
     def next(self) -> Any:
         """Return the next document."""
-        if self.retrieved:
+        partly = None in self._given or self._limit or self._skip  # nothing tells what is left
+        if self.retrieved and partly:
             return super().next()
-        following = super().next
-
-        def first() -> Any:
-            try:
-                return following()
-            except AutoReconnect:
-                self.rewind()
-                raise
-
-        return patiently(first, _patience_of(self.collection))
+        return patiently(self._following, _patience_of(self.collection))
 
     def __next__(self) -> Any:
         return self.next()
+
+    def rewind(self) -> PatientCursor:
+        """Begin again."""
+        self._given.clear()
+        super().rewind()
+        return self
+
+    def _following(self) -> Any:
+        try:
+            document = super().next()
+            while document.get("_id") in self._given:
+                document = super().next()
+        except (AutoReconnect, CursorNotFound) as error:
+            super().rewind()
+            if isinstance(error, AutoReconnect):
+                raise
+            raise AutoReconnect(str(error)) from error  # of a server that was started again
+        self._given.add(document.get("_id"))
+        return document
 
 
 def _patience_of(collection: Collection) -> float:
@@ -140,15 +159,28 @@ class PatientCollection(Collection):
         change = super().find_one_and_update
         if not _leaves(filter, update):
             return self._patiently(lambda: change(filter, update, *args, **kwargs))
-        mark = {"key": uuid.uuid4().hex, **whoami()}
+        mark = _new_mark()
         marked = {**update, "$set": {**update["$set"], MARK: mark}}
+        return self._once(mark, lambda: change(filter, marked, *args, **kwargs))
+
+    def find_one_and_replace(self, filter: Any, replacement: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
+        """Replace a document; one that is not found when this is repeated is not made anew."""
+        change = super().find_one_and_replace
+        if not (kwargs.get("upsert") and _changes(filter, replacement)):
+            return self._patiently(lambda: change(filter, replacement, *args, **kwargs))
+        mark = _new_mark()
+        marked = {**replacement, MARK: mark}
+        return self._once(mark, lambda: change(filter, marked, *args, **kwargs))
+
+    def _once(self, mark: dict[str, Any], change: Callable[[], Any]) -> Any:
+        """Change a document, unless it has the mark of this change where the answer was lost."""
         lost = False
 
         def again() -> Any:
             nonlocal lost
             done = self.find_one({f"{MARK}.key": mark["key"]}) if lost else None
             lost = True
-            return done or change(filter, marked, *args, **kwargs)
+            return done or change()
 
         return self._patiently(again)
 
@@ -156,6 +188,15 @@ class PatientCollection(Collection):
 def _leaves(query: Mapping[str, Any], update: Any) -> bool:
     """Tell whether what was changed is not found any more."""
     return bool(isinstance(update, Mapping) and {*update.get("$set", {})} & {*query})
+
+
+def _changes(query: Mapping[str, Any], replacement: Mapping[str, Any]) -> bool:
+    """Tell whether a replacement differs in what was asked for."""
+    return any(replacement.get(name) != value for name, value in query.items())
+
+
+def _new_mark() -> dict[str, Any]:
+    return {"key": uuid.uuid4().hex, **whoami()}
 
 
 def _repeated(name: str) -> Callable[..., Any]:
@@ -203,29 +244,3 @@ class LockedWorkflows(PatientCollection):
         if replacement.get("locked") is True:
             replacement = {**replacement, "locked": getattr(self._held, "lock", None) or True}
         return super().find_one_and_replace(filter, replacement, *args, **kwargs)
-
-
-class PatientJobStore(JobStore):
-    """A JobStore that stores a document again where the connection broke."""
-
-    @property
-    def _patience(self) -> float:
-        kwargs = getattr(self.docs_store, "mongoclient_kwargs", None) or {}
-        return float(kwargs.get("serverSelectionTimeoutMS", 1000 * _PATIENCE)) / 1000
-
-    def connect(self, *args: Any, **kwargs: Any) -> None:
-        """Connect, as `JobStore.connect`."""
-        super().connect(*args, **kwargs)
-        plain = getattr(self.docs_store, "_coll", None)
-        if isinstance(plain, Collection):
-            self.docs_store._coll = PatientCollection(plain.database, plain.name)  # noqa: SLF001
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        """Store documents, as `JobStore.update`."""
-        update = super().update
-        patiently(lambda: update(*args, **kwargs), self._patience)
-
-    def get_output(self, *args: Any, **kwargs: Any) -> Any:
-        """Return an output, as `JobStore.get_output`."""
-        get_output = super().get_output
-        return patiently(lambda: get_output(*args, **kwargs), self._patience)

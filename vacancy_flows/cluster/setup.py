@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from vacancy_flows.cluster.walltime import check_grace, check_queue, seconds
 from vacancy_flows.errors import InputError
@@ -43,7 +44,8 @@ class Account:
     mongo_host, mongo_port, database, mongo_user
         The MongoDB server, or a URI of it without user; no password where ``mongo_user`` is empty.
     mongo_authsource
-        Database that knows the user; where None, ``admin`` with ``mongodb+srv``, else ``database``.
+        Database that knows the user; where None, that of the URI, or else ``admin`` with
+        ``mongodb+srv`` and ``database`` otherwise.
     mongo_tls, mongo_tls_ca_file
         Whether to encrypt, and who signed the server's certificate, where it is not known.
     password_variable
@@ -170,8 +172,12 @@ def _client(account: Account) -> dict[str, Any]:
 def _authsource(account: Account) -> str | None:
     if not account.mongo_user:
         return None
-    srv = account.mongo_host.startswith("mongodb+srv:")
-    return account.mongo_authsource or ("admin" if srv else account.database)
+    if account.mongo_authsource:
+        return account.mongo_authsource
+    uri = urlsplit(account.mongo_host if "://" in account.mongo_host else "")
+    options = {name.lower(): value for name, value in parse_qsl(uri.query)}
+    named = options.get("authsource") or uri.path.strip("/")  # pymongo prefers what we give
+    return named or ("admin" if uri.scheme == "mongodb+srv" else account.database)
 
 
 def _filled(account: Account, folder: Path) -> list[tuple[str, str]]:

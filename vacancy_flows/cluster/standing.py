@@ -39,9 +39,10 @@ class Standing:
 
     @property
     def last(self) -> list[dict[str, Any]]:
-        """The Fireworks of the last try; those of another effort were tried before."""
+        """The Fireworks of the last try; those before one of another effort were tried before."""
         effort = self.effort
-        return [fw for fw in self.fireworks if effort_of(fw) == effort]
+        others = [fw["fw_id"] for fw in self.fireworks if effort_of(fw) != effort]
+        return [fw for fw in self.fireworks if fw["fw_id"] > max(others, default=-1)]
 
     @property
     def record(self) -> int | None:

@@ -10,7 +10,7 @@ from io import StringIO
 from typing import Self
 
 from fireworks import Workflow
-from fireworks.core.launchpad import WFLock
+from fireworks.core.launchpad import LockedWorkflowError, WFLock
 from pymongo.errors import DuplicateKeyError
 
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
@@ -18,7 +18,7 @@ from vacancy_flows.cluster.queue import still_runs, whoami
 from vacancy_flows.errors import InputError
 
 _LOCKS = "vacancy_flows_locks"
-_STALE = timedelta(minutes=10)  # a lock of a process that died; adding takes seconds
+_STALE = timedelta(minutes=10)  # a lock whose owner cannot be asked for; adding takes seconds
 _ASK_S = 10.0  # between two questions whether who has the lock still runs
 
 
@@ -62,7 +62,6 @@ class OneAtATime:
 
     def _taken(self) -> bool:
         now = datetime.now(UTC).replace(tzinfo=None)
-        self._locks.delete_one({"_id": "adding", "since": {"$lt": now - _STALE}})
         try:
             self._locks.insert_one({"_id": "adding", "key": self._key, "since": now, **whoami()})
         except DuplicateKeyError:  # by this one too, where the server's answer was lost
@@ -71,7 +70,11 @@ class OneAtATime:
 
     def _open_if_dead(self) -> None:
         holder = self._locks.find_one({"_id": "adding"})
-        if holder is not None and still_runs(holder) is False:
+        if holder is None:
+            return
+        alive = still_runs(holder)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        if alive is False or (alive is None and holder["since"] < now - _STALE):
             self._locks.delete_one({"_id": "adding", "key": holder.get("key")})
 
 
@@ -93,11 +96,20 @@ def attach(launchpad: CampaignLaunchPad, workflow: Workflow, parents: list[int])
 
     As ``LaunchPad.append_wf``, which reads the workflow before it has the lock: a state that
     changes in between would be lost.
+
+    Raises
+    ------
+    InputError
+        Where it stays locked, for as long as FireWorks waits (``WFLOCK_EXPIRATION_SECS``).
     """
-    with WFLock(launchpad, parents[0]):
-        whole = launchpad.get_wf_by_fw_id_lzyfw(parents[0])
-        changed = whole.append_wf(workflow, parents)
-        launchpad._update_wf(whole, changed)  # noqa: SLF001
+    try:
+        with WFLock(launchpad, parents[0]):
+            whole = launchpad.get_wf_by_fw_id_lzyfw(parents[0])
+            changed = whole.append_wf(workflow, parents)
+            launchpad._update_wf(whole, changed)  # noqa: SLF001
+    except LockedWorkflowError:
+        problem = f"the workflow of fw_id {parents[0]} is locked by another process"
+        raise InputError(f"{problem}: `vacancy-flows retry` opens it if that one died") from None
 
 
 def _drop_torn(launchpad: CampaignLaunchPad) -> None:

@@ -9,14 +9,13 @@ from pymatgen.core import Structure
 from vacancy_flows.campaign_blocks import plain_name
 from vacancy_flows.engines.vasp.reading import FinishedRun
 from vacancy_flows.engines.vasp.run_files import settled
-from vacancy_flows.guard import FLAG
 from vacancy_flows.ingest.entries import Entry
 from vacancy_flows.ingest.pairing import Pair
 from vacancy_flows.ingest.references import Choice
 from vacancy_flows.ingest.sidecar import Sidecar
 from vacancy_flows.ingest.sites import class_of, site_labels_of
 from vacancy_flows.records import judged
-from vacancy_flows.schemas import Calculation, Record
+from vacancy_flows.schemas import FLAG, Calculation, Record
 
 ENGINE = "vasp"
 

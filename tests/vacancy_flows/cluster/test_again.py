@@ -11,6 +11,7 @@ import pytest
 from vacancy_flows.cluster import submitting
 from vacancy_flows.cluster.collecting import collect_here
 from vacancy_flows.cluster.retrying import retry_here
+from vacancy_flows.cluster.standing import Standing
 from vacancy_flows.cluster.status import status_here
 from vacancy_flows.cluster.submitting import submit_here
 from vacancy_flows.database import ResultsDatabase
@@ -210,6 +211,24 @@ def test_electrons_of_vasp_with_another_algo(
     assert len(records) == 3
     assert all(record.result.converged for record in records)
     assert all(record.effort == {"ALGO": "All"} for record in records)
+
+
+def test_the_last_try_with_settings_that_were_tried_before():
+    """A, B and A again: the first is over, whatever became of it."""
+
+    def firework(fw_id, algo, state, **spec):
+        spec |= {"effort": {"ALGO": algo}}
+        return {"fw_id": fw_id, "state": state, "spec": spec, "launches": [fw_id], "name": ""}
+
+    tries = [
+        firework(3, "B", "FIZZLED"),
+        firework(1, "A", "FIZZLED", record=True),
+        firework(7, "A", "READY"),
+        firework(8, "A", "WAITING", record=True),
+    ]
+    standing = Standing(tries)
+    assert [fw["fw_id"] for fw in standing.last] == [7, 8]
+    assert (standing.record, standing.state, standing.failed) == (8, "waiting", [])
 
 
 def document(converged, created, completed="2"):

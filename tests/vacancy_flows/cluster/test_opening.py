@@ -78,11 +78,24 @@ def test_a_user_is_asked_for_the_password_of_the_environment(init, mongo, monkey
         open_cluster(file)
 
 
-def test_a_list_of_servers_knows_its_users_in_admin(init, monkeypatch):
+@pytest.mark.parametrize(
+    ("host", "knows"),
+    [
+        ("mongodb+srv://c0.example.org", "admin"),
+        ("mongodb+srv://c0.example.org/?authSource=people", "people"),
+        ("mongodb://a,b/?replicaSet=rs&authsource=admin", "admin"),
+        ("mongodb://a/admin", "admin"),
+        ("mongodb://a/?replicaSet=rs", "vacancy_flows"),
+    ],
+)
+def test_which_database_knows_the_user(init, monkeypatch, host, knows):
+    """That of the URI, which pymongo would not look at beside ours."""
     monkeypatch.setenv(VARIABLE, "x")
-    file = init("--mongo-host", "mongodb+srv://c0.example.org", "--mongo-user", "ada")
-    assert 'authsource: "admin"' in file.read_text()
-    assert "mongodb+srv://c0.example.org" in file.with_name("jobflow.yaml").read_text()
+    file = init("--mongo-host", host, "--mongo-user", "ada")
+    assert f'authsource: "{knows}"' in file.read_text()
+    jobflow = file.with_name("jobflow.yaml").read_text()
+    assert jobflow.count(f'auth_source: "{knows}"') == 2
+    assert host in jobflow
 
 
 @pytest.fixture
