@@ -197,14 +197,14 @@ def test_a_path_with_spaces_and_a_quote_is_read_by_shells(init, tmp_path):
 
 def test_pbs_stops_its_run_before_the_walltime_ends(init, tmp_path):
     """What the script does, without PBS: it ends the run `grace` s before the end."""
-    init("pbs", walltime="0:02:01")
+    init("pbs", walltime="0:02:04")
     (tmp_path / "cluster" / "env.sh").write_text("")
     adapter = CommonAdapter.from_file(str(tmp_path / "cluster" / "my_qadapter.yaml"))
     (tmp_path / "rocket.py").write_text(ROCKET)
     adapter["rocket_launch"] = f"{sys.executable} rocket.py"
     script = adapter.get_script_str(str(tmp_path))
     done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, timeout=15, check=False
+        ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == "told\n"
 
