@@ -24,6 +24,7 @@ FMAX, STEPS = 0.05, 30  # eV/Å
 def main(cutoffs: list[float], setups: dict[str, str]) -> None:
     """Calculate the references at each cutoff."""
     warnings.simplefilter("ignore")
+    print(f"GPAW, energy scale pbe, eV; O2 with a shift of {O2_OVERBINDING:+} eV per O atom\n")
     print("| cutoff, eV | E(O2) | E(Li) | E(Li2O) | mu_O by O2 | by Li2O | apart |", flush=True)
     for cutoff in cutoffs:
         engine = get_engine("gpaw", {"encut": cutoff, "stress": False, "setups": setups})

@@ -7,12 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pymongo.errors import AutoReconnect
-
 from vacancy_flows.cluster.configuration import read_jobstore
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.walltime import check_adapter
-from vacancy_flows.errors import InputError
 from vacancy_flows.worker import end_children
 
 PROGRAMS = ("lpad", "qlaunch", "rlaunch")
@@ -49,11 +46,7 @@ def launch(program: str, arguments: list[str]) -> int:
         if file.is_file():
             SETTINGS.JOB_STORE = read_jobstore(file)
         signal.signal(signal.SIGTERM, _stop)
-    try:
-        return int(getattr(module, program)(arguments) or 0)
-    except AutoReconnect as error:
-        problem = f"the server of the LaunchPad is gone ({str(error).split(',', maxsplit=1)[0]})"
-        raise InputError(f"{problem}: start {program} again when it is back") from None
+    return int(getattr(module, program)(arguments) or 0)
 
 
 def _stop(*_: object) -> None:

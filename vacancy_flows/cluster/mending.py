@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.patience import MARK
-from vacancy_flows.cluster.queue import still_runs
+from vacancy_flows.cluster.queue import is_dead
 
 _LOCKED_S = 10.0  # a lock without a name is of FireWorks' own commands, which are faster
 _LOCK = {"locked": 1, "updated_on": 1, "fw_states": 1}
@@ -56,25 +55,12 @@ def mend(pad: CampaignLaunchPad, ours: list[int], silence: float) -> Mended:
     return Mended(unlocked, orphans + _refresh_torn(pad, ours), notes)
 
 
-def utc(found: datetime | str) -> datetime:
-    """Return a time as FireWorks writes it, in UTC."""
-    when = datetime.fromisoformat(found) if isinstance(found, str) else found
-    return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def _is_dead(process: Mapping[str, Any], since: datetime | str, silence: float) -> bool:
-    alive = still_runs(process)
-    if alive is None:
-        return datetime.now(UTC) - utc(since) >= timedelta(seconds=silence)
-    return not alive
-
-
 def _unlock(pad: CampaignLaunchPad, ours: list[int], silence: float) -> tuple[int, list[str]]:
     """Unlock what a dead process locked, or what nobody changes under a lock without a name."""
     query = {"nodes": {"$in": ours}, "locked": {"$exists": True}}
     locked = list(pad.workflows.find(query, {**_LOCK, "name": 1}))
     named = [w for w in locked if isinstance(w["locked"], Mapping)]
-    dead = [w for w in named if _is_dead(w["locked"], w["locked"]["since"], silence)]
+    dead = [w for w in named if is_dead(w["locked"], w["locked"]["since"], silence)]
     notes = [
         f"{w['name']} is being changed by pid {w['locked']['pid']} on {w['locked']['host']}"
         for w in named
@@ -107,8 +93,9 @@ def _drop_orphans(pad: CampaignLaunchPad, ours: list[int]) -> int:
     if any("locked" in workflow for workflow in workflows):
         return 0  # who holds it may be about to write the workflow
     orphans = set(ours).difference(*(workflow["nodes"] for workflow in workflows))
-    deleted = pad.fireworks.delete_many({"fw_id": {"$in": sorted(orphans)}})
-    return int(deleted.deleted_count) if orphans else 0
+    if not orphans:
+        return 0
+    return int(pad.fireworks.delete_many({"fw_id": {"$in": sorted(orphans)}}).deleted_count)
 
 
 def _refresh_torn(pad: CampaignLaunchPad, ours: list[int]) -> int:
@@ -143,6 +130,6 @@ def _release(pad: CampaignLaunchPad, ours: list[int], silence: float) -> None:
         active = {"launch_id": {"$in": fw["launches"]}, "state": {"$in": ["RESERVED", "RUNNING"]}}
         if pad.launches.find_one(active, {"launch_id": 1}) is not None:
             continue
-        if _is_dead(fw.get(MARK, {}), fw["updated_on"], silence):
+        if is_dead(fw.get(MARK, {}), fw["updated_on"], silence):
             same = {"fw_id": fw["fw_id"], "state": "RESERVED", "updated_on": fw["updated_on"]}
             pad.fireworks.update_one(same, {"$set": {"state": "WAITING"}})

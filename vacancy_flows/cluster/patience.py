@@ -227,8 +227,7 @@ class LockedWorkflows(PatientCollection):
     def find_one_and_update(self, filter: Any, update: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
         """Lock with a name, unlock what has it."""
         if update == {"$set": {"locked": True}}:
-            since = datetime.now(UTC).isoformat()
-            lock = {"key": uuid.uuid4().hex, "since": since, **whoami()}
+            lock = {**_new_mark(), "since": datetime.now(UTC).isoformat()}
             found = super().find_one_and_update(filter, {"$set": {"locked": lock}}, *args, **kwargs)
             if found:
                 self._held.lock = lock

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _TIMEOUT = 30  # s
@@ -47,6 +48,30 @@ def still_runs(process: Mapping[str, Any]) -> bool | None:
     except PermissionError:
         pass  # another user's
     return True
+
+
+def is_dead(process: Mapping[str, Any], since: datetime | str, silence: float) -> bool:
+    """Tell whether a process ended that `whoami` described.
+
+    Parameters
+    ----------
+    process
+        What `whoami` returned, or a part of it.
+    since
+        When it was last heard of.
+    silence
+        s after which it counts as dead where that cannot be known.
+    """
+    alive = still_runs(process)
+    if alive is None:
+        return datetime.now(UTC) - utc(since) >= timedelta(seconds=silence)
+    return not alive
+
+
+def utc(found: datetime | str) -> datetime:
+    """Return a time as FireWorks writes it, in UTC."""
+    when = datetime.fromisoformat(found) if isinstance(found, str) else found
+    return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def is_alive(queue: str, job: str, cluster: str | None = None) -> bool | None:

@@ -12,8 +12,8 @@ from fireworks.utilities.fw_utilities import get_my_host
 
 from vacancy_flows.cluster.connection import open_cluster
 from vacancy_flows.cluster.launchpad import QUEUE_JOBS, CampaignLaunchPad
-from vacancy_flows.cluster.mending import mend, utc
-from vacancy_flows.cluster.queue import is_alive
+from vacancy_flows.cluster.mending import mend
+from vacancy_flows.cluster.queue import is_alive, utc
 from vacancy_flows.cluster.registry import wanted
 from vacancy_flows.cluster.standing import decisions, standings
 from vacancy_flows.cluster.status import Chosen, chosen_campaigns

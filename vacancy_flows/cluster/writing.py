@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import redirect_stderr
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Self
 
@@ -14,11 +14,11 @@ from fireworks.core.launchpad import LockedWorkflowError, WFLock
 from pymongo.errors import DuplicateKeyError
 
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
-from vacancy_flows.cluster.queue import still_runs, whoami
+from vacancy_flows.cluster.queue import is_dead, whoami
 from vacancy_flows.errors import InputError
 
 _LOCKS = "vacancy_flows_locks"
-_STALE = timedelta(minutes=10)  # a lock whose owner cannot be asked for; adding takes seconds
+_STALE_S = 600.0  # a lock whose owner cannot be asked for; adding takes seconds
 _ASK_S = 10.0  # between two questions whether who has the lock still runs
 
 
@@ -70,11 +70,7 @@ class OneAtATime:
 
     def _open_if_dead(self) -> None:
         holder = self._locks.find_one({"_id": "adding"})
-        if holder is None:
-            return
-        alive = still_runs(holder)
-        now = datetime.now(UTC).replace(tzinfo=None)
-        if alive is False or (alive is None and holder["since"] < now - _STALE):
+        if holder is not None and is_dead(holder, holder["since"], _STALE_S):
             self._locks.delete_one({"_id": "adding", "key": holder.get("key")})
 
 

@@ -59,7 +59,8 @@ class CalculationMaker(Maker):
         """
         title = f"{calculation.uid} {calculation.title}"
         jobs, prerelaxed = self._prerelax(calculation, title)
-        starts, chains = calculation.operation.get("magnetic_starts") or [{}], []
+        starts = calculation.operation.get("magnetic_starts") or [{}]
+        chains = []
         for number, electrons in enumerate(starts, start=1):
             suffix = f" start {number}" if len(starts) > 1 else ""
             structure: Any = start_of(calculation.structure, electrons)

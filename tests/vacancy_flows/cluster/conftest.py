@@ -95,6 +95,15 @@ class Place:
 
 
 @pytest.fixture
+def looked_for_at_once(monkeypatch, mongo):
+    """The server is looked for again at once."""
+    if mongo.double is None:
+        pytest.skip("a real server is not interrupted")
+    monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.01)
+    monkeypatch.setattr("vacancy_flows.cluster.patience._PAUSE", (0.001, 0.01))
+
+
+@pytest.fixture
 def new_place(mongo, tmp_path):
     """Make a `Place`."""
     client, names = MongoClient(mongo.host, mongo.port), []

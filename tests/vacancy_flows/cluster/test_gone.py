@@ -22,12 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib")
 
 
 @pytest.fixture(autouse=True)
-def quickly(monkeypatch, mongo):
-    """The server is looked for again at once."""
-    if mongo.double is None:
-        pytest.skip("a real server is not interrupted")
-    monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.01)
-    monkeypatch.setattr(patience, "_PAUSE", (0.001, 0.01))
+def quickly(monkeypatch, looked_for_at_once):
     monkeypatch.setattr(mending, "_LOCKED_S", 0.5)
 
 

@@ -20,16 +20,10 @@ from vacancy_flows.cluster.retrying import retry_here
 from vacancy_flows.cluster.submitting import submit_here
 from vacancy_flows.errors import InputError
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib")
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch, mongo):
-    """The server is looked for again at once."""
-    if mongo.double is None:
-        pytest.skip("a real server is not interrupted")
-    monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.01)
-    monkeypatch.setattr(patience, "_PAUSE", (0.001, 0.01))
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib"),
+    pytest.mark.usefixtures("looked_for_at_once"),
+]
 
 
 @pytest.fixture
@@ -140,7 +134,7 @@ def test_a_server_that_does_not_come_back(
     assert isinstance(answer.exception, InputError)
     assert "is gone (127.0.0.1" in str(answer.exception)
     assert str(answer.exception).endswith("nothing is added or stored twice")
-    monkeypatch.setattr(writing, "still_runs", lambda _: False)  # the process of that command
+    monkeypatch.setattr(writing, "is_dead", lambda *_: True)  # the process of that command
     assert CliRunner().invoke(cli, arguments).exit_code == 0
     assert set(place.uids().values()) == {1}
 
