@@ -15,7 +15,7 @@ from vacancy_flows.cluster.connection import Cluster
 from vacancy_flows.cluster.finished import finished_records
 from vacancy_flows.cluster.known import Knowledge, Known
 from vacancy_flows.cluster.registry import want
-from vacancy_flows.cluster.standing import Standing, decisions, standings
+from vacancy_flows.cluster.standing import Standing, decisions, directories, standings
 from vacancy_flows.cluster.workflows import groups_of, next_firework, workflow_of
 from vacancy_flows.cluster.writing import add_workflow, attach
 from vacancy_flows.engines import Engine
@@ -69,6 +69,7 @@ class Adder:
         self.problems: list[str] = []
         self.unconverged: list[str] = []
         self._knowledge = Knowledge(cluster, engine.effort())
+        self._tried: dict[str, Standing] = {}  # with another effort
         self._counted: set[str] = set()  # in a dry run: as if they were on the LaunchPad
         self._checked: set[str] = set()  # hosts whose references agree
 
@@ -195,7 +196,9 @@ class Adder:
         """Return where calculations are, and note what did not converge."""
         known = self._knowledge.of(calculations, at_once=at_once)
         for calculation in calculations:
-            place, finished, _ = known[calculation.uid]
+            place, finished, standing = known[calculation.uid]
+            if place == "missing" and standing is not None:
+                self._tried[calculation.uid] = standing
             if place == "finished" and finished is not None and not finished.converged:
                 told = finished.shortfall(calculation.kind, self._knowledge.effort)
                 self.unconverged.append(f"{calculation.title}: {told}")
@@ -224,7 +227,9 @@ class Adder:
             self._counted.add(calculation.uid)
         if self.dry:
             return
-        workflow = workflow_of(calculations, self.engine, self.settings, followed)
+        tried = {c.uid: self._tried[c.uid] for c in calculations if c.uid in self._tried}
+        earlier = directories(self.cluster.launchpad, tried)
+        workflow = workflow_of(calculations, self.engine, self.settings, followed, earlier)
         if here is None:
             add_workflow(self.cluster.launchpad, workflow)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -90,6 +90,26 @@ def decisions(launchpad: CampaignLaunchPad, campaign: str, settings: str) -> lis
     """Return the Fireworks of a campaign, as it was submitted once, that add what follows."""
     query = {"spec.campaign": campaign, "spec.settings": settings, "spec.kind": "decision"}
     return list(launchpad.fireworks.find({**query, "state": {"$ne": "ARCHIVED"}}, _FIELDS))
+
+
+def directories(
+    launchpad: CampaignLaunchPad, found: Mapping[str, Standing]
+) -> dict[str, dict[str, str]]:
+    """Return where the Fireworks of some calculations ran last: uid → name → directory."""
+    if not found:
+        return {}
+    last = {
+        fw["launches"][-1]: (uid, fw["name"])
+        for uid, standing in found.items()
+        for fw in sorted(standing.fireworks, key=lambda fw: int(fw["fw_id"]))
+        if fw.get("launches")
+    }
+    places: dict[str, dict[str, str]] = {}
+    query = {"launch_id": {"$in": list(last)}}
+    for launch in launchpad.launches.find(query, {"launch_id": 1, "launch_dir": 1}):
+        uid, name = last[launch["launch_id"]]
+        places.setdefault(uid, {})[name] = launch["launch_dir"]
+    return places
 
 
 def reasons(launchpad: CampaignLaunchPad, fireworks: Iterable[dict[str, Any]]) -> dict[int, str]:

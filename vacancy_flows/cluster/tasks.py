@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Self
 
 from fireworks import FiretaskBase, FWAction, Workflow, explicit_serialize
@@ -28,22 +29,34 @@ class CalculationTask(FiretaskBase):
         with everything else.
     settings : dict
         Kept in every spec.
+    earlier : dict, optional
+        Directories of an earlier try (`calculation_fireworks`).
     """
 
     required_params = ("calculation", "settings")
+    optional_params = ("earlier",)
 
     @classmethod
-    def of(cls, calculation: Calculation, engine: Engine, settings: dict[str, str]) -> Self:
+    def of(
+        cls,
+        calculation: Calculation,
+        engine: Engine,
+        settings: dict[str, str],
+        earlier: Mapping[str, str] | None = None,
+    ) -> Self:
         """Return the task of a calculation."""
         text = json.dumps([calculation, engine], cls=MontyEncoder)
-        return cls(calculation=text, settings=settings)
+        more = {"earlier": dict(earlier)} if earlier else {}
+        return cls(calculation=text, settings=settings, **more)
 
     def run_task(self, fw_spec: dict[str, Any]) -> FWAction:  # noqa: ARG002
         """Return the calculation's Fireworks as a detour, which keep what this one was called."""
         from vacancy_flows.cluster.workflows import calculation_fireworks
 
         calculation, engine = json.loads(self["calculation"], cls=MontyDecoder)
-        fireworks = calculation_fireworks(calculation, engine, self["settings"])
+        fireworks = calculation_fireworks(
+            calculation, engine, self["settings"], self.get("earlier")
+        )
         return FWAction(detours=[Workflow(fireworks, name=calculation.title)])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fireworks import Firework, Workflow
@@ -34,6 +34,7 @@ def workflow_of(
     engine: Engine,
     settings: dict[str, str],
     followed: Sequence[tuple[HostPlan, list[Calculation], dict[str, Any]]] = (),
+    earlier: Mapping[str, dict[str, str]] | None = None,
 ) -> Workflow:
     """Return one workflow of some calculations and of what shall follow them.
 
@@ -48,16 +49,19 @@ def workflow_of(
     followed
         Plan, group of calculations (see `groups_of`) and the campaign's oxygen reference, for
         each `NextTask`; it waits for those of the group that are in this workflow.
+    earlier
+        uid → directories of an earlier try (see `calculation_fireworks`).
     """
     fireworks: list[Firework] = []
     records: dict[str, Firework] = {}
     first: Calculation | None = None
     for calculation in calculations:
         first = first or calculation
+        tried = (earlier or {}).get(calculation.uid)
         if calculation.kind == "vacancy":  # many, and nothing follows them
-            fireworks.append(_vacancy_firework(calculation, engine, settings))
+            fireworks.append(_vacancy_firework(calculation, engine, settings, tried))
         else:
-            fireworks += calculation_fireworks(calculation, engine, settings)
+            fireworks += calculation_fireworks(calculation, engine, settings, tried)
         records[calculation.uid] = fireworks[-1]
     for plan, group, reference in followed:
         parents = [records[c.uid] for c in group if c.uid in records]
@@ -68,9 +72,20 @@ def workflow_of(
 
 
 def calculation_fireworks(
-    calculation: Calculation, engine: Engine, settings: dict[str, str]
+    calculation: Calculation,
+    engine: Engine,
+    settings: dict[str, str],
+    earlier: Mapping[str, str] | None = None,
 ) -> list[Firework]:
-    """Return the Fireworks of a calculation, that of its record last."""
+    """Return the Fireworks of a calculation, that of its record last.
+
+    Parameters
+    ----------
+    calculation, engine, settings
+        See `workflow_of`.
+    earlier
+        Name of a job → its directory in an earlier try, from whose files it goes on.
+    """
     flow = CalculationMaker(engine=engine).make(calculation)
     if calculation.kind == "candidate":
         # Its record runs, and fails too, where its relaxation failed: FireWorks lets no
@@ -80,6 +95,8 @@ def calculation_fireworks(
     for firework in fireworks:
         job = firework.tasks[0]["job"]
         makes = job.maker is not None
+        if earlier and firework.name in earlier and "prev_dir" in job.function_kwargs:
+            job.function_kwargs["prev_dir"] = earlier[firework.name]
         firework.spec |= {
             **settings,
             "n_atoms": calculation.n_atoms,
@@ -91,7 +108,10 @@ def calculation_fireworks(
 
 
 def _vacancy_firework(
-    calculation: Calculation, engine: Engine, settings: dict[str, str]
+    calculation: Calculation,
+    engine: Engine,
+    settings: dict[str, str],
+    earlier: Mapping[str, str] | None,
 ) -> Firework:
     """Return the one Firework that a vacancy is until its turn comes."""
     spec = {
@@ -101,7 +121,7 @@ def _vacancy_firework(
         "_category": SMALL,
         "_priority": _PRIORITY["vacancy"],
     }
-    task = CalculationTask.of(calculation, engine, settings)
+    task = CalculationTask.of(calculation, engine, settings, earlier)
     return Firework([task], spec=spec, name=f"{calculation.uid} {calculation.title}")
 
 

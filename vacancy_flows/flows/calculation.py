@@ -100,7 +100,7 @@ class CalculationMaker(Maker):
                 calculation.max_steps,
                 name=name.format(f"relax {cell}"),
             )
-            stages.append(maker.make(structure, prev_dir))
+            stages.append(maker.make(structure, prev_dir=prev_dir))
             structure = stages[-1].output.structure
         return stages
 

@@ -119,8 +119,12 @@ def test_what_did_not_converge_is_tried_again_once_with_each_effort(
     check_all_converged(out)
 
 
+def records_of(out):
+    return list(ResultsDatabase(out / "results.db").records())
+
+
 def check_all_converged(out):
-    records = list(ResultsDatabase(out / "results.db").records())
+    records = records_of(out)
     assert len(records) == 10
     assert all(record.result.converged for record in records)
 
@@ -177,10 +181,11 @@ def test_what_failed_with_less_effort_is_another_try(
 
 @pytest.mark.filterwarnings("ignore:POTCAR data")
 @pytest.mark.filterwarnings("ignore:.*is an unconverged VASP run")
+@pytest.mark.parametrize(("title", "match"), [("host P", "Mn2 O6"), ("vacancy P", "Mn2 O5")])
 def test_electrons_of_vasp_with_another_algo(
-    place, small, tools, launch, tmp_path, monkeypatch, capsys, quick
+    place, small, tools, launch, tmp_path, monkeypatch, capsys, quick, title, match
 ):
-    """The whole of it: custodian gives up, ALGO in the campaign file, and what hangs below."""
+    """custodian gives up, ALGO in the campaign file: on from CONTCAR, and what hangs below."""
     from standin_vasp.install import install
 
     standin, out = install(tmp_path / "standin", monkeypatch), tmp_path / "out"
@@ -188,17 +193,21 @@ def test_electrons_of_vasp_with_another_algo(
     host["strain"] = {"mode": "biaxial-ab", "values": [0.02]}
     more = {"engine": "vasp", "hosts": [host], "oxygen_reference": {"scheme": "user", "mu_o": -1.9}}
     spec = small(**more, settings={"bader": False})
-    standin.fail({"fault": "electronic_always", "match": "relax-cell", "times": None})
+    relax = "relax-cell" if title == "host P" else "relax-ions"
+    standin.fail({"fault": "electronic_always", "match": [match, relax], "times": None})
     submit_here(spec, place.launchpad)
     launch(place)
     assert status_here(spec, place.launchpad) == 1
     text = capsys.readouterr().out
     (line,) = told(text, "UNCONVERGED")
-    assert "host P: not converged (electrons not converged in 200 steps (NELM)" in line
+    assert line.startswith(title)
+    assert ": not converged (electrons not converged in 200 steps (NELM)" in line
     assert line.endswith(f"{SET}: it is then tried again")
     assert not told(text, "FAILED")  # what waits for the host has nothing to add to that
     assert submit_here(spec, place.launchpad) == 1
     assert collect_here(out, spec, [place.launchpad]) == 1
+    (first,) = (r for r in records_of(out) if not r.result.converged)
+    assert not first.result.provenance["restarts"]
 
     standin.fail()
     spec = small(**more, settings={"bader": False, "incar": {"ALGO": "All", "KPAR": 2}})
@@ -207,10 +216,15 @@ def test_electrons_of_vasp_with_another_algo(
     launch(place)
     assert status_here(spec, place.launchpad) == 0
     assert collect_here(out, spec, [place.launchpad]) == 0
-    records = list(ResultsDatabase(out / "results.db").records())
+    records = records_of(out)
     assert len(records) == 3
     assert all(record.result.converged for record in records)
-    assert all(record.effort == {"ALGO": "All"} for record in records)
+    (second,) = (r for r in records if r.uid == first.uid)
+    assert second.effort == {"ALGO": "All"}
+    (entry,) = second.result.provenance["restarts"]
+    assert (entry["geometry"], entry["moments"]) == ("CONTCAR", "OUTCAR")
+    assert Path(entry["from"], "CONTCAR").parent.name.startswith("launcher_")
+    assert sum(len(r.result.provenance["restarts"]) for r in records) == 1
 
 
 def test_the_last_try_with_settings_that_were_tried_before():

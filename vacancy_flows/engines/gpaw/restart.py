@@ -122,7 +122,7 @@ def begin(
     if prev_dir is not None:
         folder = Path(strip_hostname(prev_dir)).absolute()
         places += [folder, *(path.parent for path in folder.glob(f"*/{NOTE}"))]
-    files = [place / NOTE for place in dict.fromkeys(places) if (place / NOTE).is_file()]
+    files = [place / NOTE for place in dict.fromkeys(places) if os.access(place / NOTE, os.R_OK)]
     for file in sorted(files, key=os.path.getmtime, reverse=True):
         try:
             note = Note(**json.loads(file.read_text(encoding="utf-8")))

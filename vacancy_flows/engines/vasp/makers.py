@@ -62,11 +62,11 @@ class VaspRelaxMaker(Maker):
             from there.
         """
         kind = structure.properties.get("reference") if isinstance(structure, Structure) else None
-        jobs = [self._run(self.name, self.cell, kind).make(structure, prev_dir)]
+        jobs = [self._run(self.name, self.cell, kind).make(structure, prev_dir=prev_dir)]
         static = None
         if kind is not None and self.cell == "free":
             again = self._run(f"{self.name} then fixed", "fixed", kind)
-            jobs.append(again.make(jobs[0].output.structure, prev_dir))
+            jobs.append(again.make(jobs[0].output.structure, prev_dir=prev_dir))
         elif kind is None and self.cell == "fixed" and self.settings.bader:
             static = self._charges(jobs[0], prev_dir)
         before = jobs[0].output if len(jobs) > 1 else None
@@ -92,7 +92,12 @@ class VaspRelaxMaker(Maker):
             input_set_generator=VacancyStaticSetGenerator(settings=self.settings),
         )
         output = relax.output
-        static = maker.make(output.structure, prev_dir, output.dir_name, output.state)
+        static = maker.make(
+            output.structure,
+            prev_dir=prev_dir,
+            wavefunctions=output.dir_name,
+            state=output.state,
+        )
         static.config.on_missing_references = OnMissing.NONE
         return static
 
@@ -108,7 +113,7 @@ class VaspStaticMaker(Maker):
         """Return the flow; its output is a `Result` (see `VaspRelaxMaker.make`)."""
         generator = VacancyStaticSetGenerator(settings=self.settings)
         run = VaspRunMaker(name=self.name, input_set_generator=generator)
-        static = run.make(structure, prev_dir)
+        static = run.make(structure, prev_dir=prev_dir)
         result = vasp_result(structure, static.output, static.output)
         result.name = f"{self.name} result"
         return Flow([static, result], output=result.output, name=self.name)

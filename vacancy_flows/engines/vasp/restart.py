@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -112,17 +113,25 @@ def broken_run(name: str, where: str | Path | None) -> Path | None:
     Returns
     -------
     Path or None
-        The newest one; None where there is none.
+        The newest one; None where there is none that may be read: another user's, say.
     """
     if where is None:
         return None
     folder = Path(strip_hostname(where)).absolute()
+    if not _is_readable(folder):
+        return None
     note = read_note(folder)
     if note.get("name") == name or (not note and Path(zpath(str(folder / "POSCAR"))).is_file()):
         return folder
     others = [path.parent for path in folder.glob(f"*/{NOTE}") if path.parent != Path.cwd()]
-    same = [path for path in others if read_note(path).get("name") == name]
+    same = [path for path in others if read_note(path).get("name") == name and _is_readable(path)]
     return max(same, key=lambda path: (path / NOTE).stat().st_mtime, default=None)
+
+
+def _is_readable(folder: Path) -> bool:
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return False
+    return all(os.access(path, os.R_OK) for path in folder.iterdir())
 
 
 def _go_on(source: Path, start: Start, cell: Literal["free", "fixed"]) -> Start:

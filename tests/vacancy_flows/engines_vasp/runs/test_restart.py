@@ -53,6 +53,20 @@ def test_a_folder_of_another_run_is_left_alone(relax, broken, vacancy12, plain):
         assert result.provenance["restarted"] is False
 
 
+def test_a_folder_that_may_not_be_read_is_none(tmp_path, monkeypatch):
+    """As another user's may be; root may read everything, so the answer is put in."""
+    folder = tmp_path / "launcher"
+    folder.mkdir()
+    (folder / NOTE).write_text('{"name": "vacancy"}')
+    (folder / "OUTCAR").touch()
+    assert broken_run("vacancy", folder) == broken_run("vacancy", tmp_path) == folder
+    allowed = os.access
+    for hidden in (folder, folder / "OUTCAR"):
+        monkeypatch.setattr(os, "access", lambda p, m, h=hidden: p != h and allowed(p, m))
+        assert broken_run("vacancy", folder) is None
+        assert broken_run("vacancy", tmp_path) is None
+
+
 def rerun(vasp, structure, folder):
     """Run the same job again in the folder of its first run, and return its note."""
     generator = VacancyRelaxSetGenerator(settings=vasp.settings, fmax=0.05, max_steps=60)
