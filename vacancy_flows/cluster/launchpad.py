@@ -11,7 +11,7 @@ from vacancy_flows.cluster.patience import PatientDatabase
 from vacancy_flows.cluster.queue import whoami
 
 QUEUE_JOBS = "vacancy_flows_queue_jobs"
-"""Collection: which job of a queue runs a launch, by launch id."""
+"""Collection: which process, and job of a queue, took a launch, by launch id."""
 _CONNECTION = ("host", "port", "name", "username", "password", "authsource")
 _COLLECTIONS = ("fireworks", "launches", "offline_runs", "fw_id_assigner", "workflows")
 _OTHER = ("logdir", "strm_lvl", "user_indices", "wf_user_indices", "uri_mode")
@@ -60,13 +60,15 @@ class CampaignLaunchPad(LaunchPad):
         if self.stopping:
             return None, None
         firework, launch_id = super().checkout_fw(fworker, launch_dir, *args, **kwargs)
-        me = whoami() if kwargs.get("state", "RUNNING") == "RUNNING" else {}
-        if launch_id is not None and me.get("queue"):
-            note = {"_id": launch_id, **{name: me[name] for name in ("queue", "job", "cluster")}}
-            self.db[QUEUE_JOBS].replace_one({"_id": launch_id}, note, upsert=True)
-        elif launch_id is not None:  # a LaunchPad that was reset counts from 1 again
-            self.db[QUEUE_JOBS].delete_one({"_id": launch_id})
-        CampaignLaunchPad.running = firework is not None
+        if firework is None:
+            return None, None
+        note = {"_id": launch_id, **whoami()}
+        self.db[QUEUE_JOBS].replace_one({"_id": launch_id}, note, upsert=True)
+        CampaignLaunchPad.running = True
+        if self.stopping:  # told so since it asked
+            CampaignLaunchPad.running = False
+            self.rerun_fw(firework.fw_id)
+            return None, None
         return firework, launch_id
 
     def complete_launch(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

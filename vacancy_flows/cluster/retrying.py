@@ -13,7 +13,7 @@ from fireworks.utilities.fw_utilities import get_my_host
 from vacancy_flows.cluster.connection import open_cluster
 from vacancy_flows.cluster.launchpad import QUEUE_JOBS, CampaignLaunchPad
 from vacancy_flows.cluster.mending import mend
-from vacancy_flows.cluster.queue import is_alive, utc
+from vacancy_flows.cluster.queue import is_alive, is_dead, utc
 from vacancy_flows.cluster.registry import wanted
 from vacancy_flows.cluster.standing import decisions, standings
 from vacancy_flows.cluster.status import Chosen, chosen_campaigns
@@ -49,7 +49,7 @@ def retry_here(
     lost, unknown = _lost(pad, ours, silence)
     lost = [launch_id for launch_id in lost if _fizzled(pad, launch_id)]
     _, _, torn = pad.detect_lostruns(query={"fw_id": {"$in": ours}}, refresh=True)
-    freed = _free_reservations(pad, ours)
+    freed = _free_reservations(pad, ours, silence)
     again = _rerun(pad, ours)
     click.echo(
         f"{len(again)} runs start again, {len(lost)} of them were lost; "
@@ -86,7 +86,7 @@ def _lost(pad: CampaignLaunchPad, ours: list[int], silence: float) -> tuple[list
     for launch in running:
         note = pad.db[QUEUE_JOBS].find_one({"_id": launch["launch_id"]})
         alive = None
-        if note is not None:
+        if note is not None and note["queue"]:
             alive = is_alive(note["queue"], note["job"], note.get("cluster"))
         quiet = (datetime.now(UTC) - _last_sign(launch)).total_seconds()
         if alive is False or (alive is None and quiet > silence):
@@ -113,14 +113,20 @@ def _last_sign(launch: dict[str, Any]) -> datetime:
     return utc(entries[-1]["updated_on"] if entries else "1970-01-01T00:00:00")
 
 
-def _free_reservations(pad: CampaignLaunchPad, ours: list[int]) -> int:
-    """Take back what this machine reserved for a job of its queue that is gone."""
+def _free_reservations(pad: CampaignLaunchPad, ours: list[int], silence: float) -> int:
+    """Take back what this machine reserved for a job of its queue that is gone, or never was."""
     kind = "SLURM" if is_alive("SLURM", "0") is not None else "PBS"
     freed = 0
     here = {"fw_id": {"$in": ours}, "state": "RESERVED", "host": get_my_host()}
     for launch in pad.launches.find(here):  # another machine's queue has numbers of its own
-        ids = [h["reservation_id"] for h in launch["state_history"] if "reservation_id" in h]
-        if ids and is_alive(kind, ids[-1]) is False:
+        history = launch["state_history"]
+        ids = [h["reservation_id"] for h in history if "reservation_id" in h]
+        if ids:
+            gone = is_alive(kind, ids[-1]) is False
+        else:  # by a launcher that may still send a job
+            launcher = pad.db[QUEUE_JOBS].find_one({"_id": launch["launch_id"]}) or {}
+            gone = is_dead(launcher, history[-1]["updated_on"], silence)
+        if gone:
             pad.cancel_reservation(launch["launch_id"])
             freed += 1
     return freed

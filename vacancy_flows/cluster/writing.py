@@ -45,13 +45,14 @@ class OneAtATime:
 
     def __enter__(self) -> Self:
         """Take it, or wait for it."""
-        end, asked = time.monotonic() + self._patience, 0.0
+        end, asked = time.monotonic() + self._patience, -_ASK_S
         while not self._taken():
-            if time.monotonic() > end:
-                raise InputError("another process adds to this LaunchPad and does not end")
             if time.monotonic() - asked > _ASK_S:
                 self._open_if_dead()
                 asked = time.monotonic()
+                continue
+            if time.monotonic() > end:
+                raise InputError("another process adds to this LaunchPad and does not end")
             time.sleep(0.2)
         _drop_torn(self._launchpad)
         return self

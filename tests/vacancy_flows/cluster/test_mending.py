@@ -7,8 +7,10 @@ import multiprocessing
 import time
 
 import pytest
+from fireworks import FWorker, LaunchPad
 
 from vacancy_flows.cluster import mending
+from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.queue import whoami
 from vacancy_flows.cluster.retrying import retry_here
 from vacancy_flows.cluster.submitting import submit_here
@@ -104,6 +106,34 @@ def test_what_a_dead_process_reserved_is_ready_again(place, tiny, invented):
     assert place.states()["RESERVED"] == 1
     retry_here(None, place.launchpad)
     assert place.states()["READY"] == 1
+
+
+def test_a_launcher_that_dies_before_its_job_is_sent_leaves_nothing_reserved(place, tiny, invented):
+    submit_here(tiny, place.launchpad)
+    pad = place.open().launchpad
+    _, launch_id = pad.reserve_fw(FWorker("test"), "/nowhere")
+    retry_here(None, place.launchpad)
+    assert place.states()["RESERVED"] == 1, "this process may still send it"
+    pad.cancel_reservation(launch_id)
+    dead(lambda: place.open().launchpad.reserve_fw(FWorker("test"), "/nowhere"))
+    assert place.states()["RESERVED"] == 1
+    retry_here(None, place.launchpad)
+    assert place.states()["READY"] == 1
+
+
+def test_who_is_told_to_stop_while_it_takes_a_run_leaves_it(place, tiny, invented, monkeypatch):
+    submit_here(tiny, place.launchpad)
+    pad, taken = place.open().launchpad, LaunchPad.checkout_fw
+
+    def told(*args, **kwargs):
+        found = taken(*args, **kwargs)
+        monkeypatch.setattr(CampaignLaunchPad, "stopping", True)
+        return found
+
+    monkeypatch.setattr(LaunchPad, "checkout_fw", told)
+    assert pad.checkout_fw(FWorker("test"), "/nowhere") == (None, None)
+    assert place.states()["READY"] == 1
+    assert not CampaignLaunchPad.running
 
 
 def test_what_belongs_to_no_workflow_is_dropped(place, tiny, invented, launch):
