@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import bson
+from free_ports import free_ports
 from pymongo.errors import OperationFailure, PyMongoError
 
 from mongo_double.commands import ALWAYS, Commands
@@ -38,7 +39,7 @@ class MongoDouble:
     """
 
     def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
-        self.port, self._context = port, context
+        self.port, self._context = port or free_ports(1)[0], context
         self.interrupt: Callable[[str], str | None] = _never
         self._commands = Commands()
         self._requests = itertools.count(1)
@@ -56,7 +57,6 @@ class MongoDouble:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
         listener.listen(128)
-        self.port = listener.getsockname()[1]
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 

@@ -5,8 +5,8 @@ included, lies in a temporary folder, and what was started is ended by its pid.
 """
 
 import contextlib
-import getpass
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -16,6 +16,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
+from free_ports import free_ports
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 PARTITION = "debug"
@@ -44,8 +47,11 @@ SelectTypeParameters=CR_Core
 SchedulerParameters=sched_interval=2,bf_interval=2,defer
 MpiDefault=none
 ReturnToService=1
-KillWait=5
-SlurmdTimeout=60
+KillWait=60
+MessageTimeout=60
+BatchStartTimeout=120
+SlurmdTimeout=300
+UnkillableStepTimeout=300
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=1000 State=UNKNOWN
 PartitionName={partition} Nodes={host} Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
@@ -75,7 +81,7 @@ class SlurmNode:
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=True,
         )
         return done.stdout
@@ -90,6 +96,16 @@ class SlurmNode:
         for line in self.run("scontrol", "listpids", job).splitlines()[1:]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(line.split()[0]), signal.SIGKILL)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the processes of all jobs, those that the queue knows no more included."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                variables = process.environ()
+                if "SLURM_JOB_ID" in variables and self.environment.items() <= variables.items():
+                    found.append(process)
+        return found
 
     def cancel_all(self) -> None:
         """End every job, and wait for that."""
@@ -118,7 +134,8 @@ def slurm_node() -> Iterator[SlurmNode]:
     for name in ("state", "spool"):
         (folder / name).mkdir()
     conf = folder / "slurm.conf"
-    names = {"folder": folder, "host": host, "user": getpass.getuser(), "ports": _free_ports(2)}
+    user = pwd.getpwuid(os.getuid()).pw_name  # whatever USER says
+    names = {"folder": folder, "host": host, "user": user, "ports": free_ports(2)}
     conf.write_text(CONF.format(partition=PARTITION, **names))
     node = SlurmNode(folder, {"SLURM_CONF": str(conf)}, host)
     started: list[subprocess.Popen[bytes]] = []
@@ -167,17 +184,9 @@ def _start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
 def _idle(node: SlurmNode) -> bool:
     try:
         return "idle" in node.run("sinfo", "--noheader", "--format=%t")
-    except subprocess.CalledProcessError:
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return False
 
 
 def _program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-
-
-def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -60,10 +60,10 @@ class Session:
         if name == "slow":
             time.sleep(self.fault.seconds)
         self.outcar.step(step, electronic, converged=not stuck)
-        self.oszicar.step(step, electronic)
         self.vasprun.step(step, electronic)
         text = poscar_text(self.run.poscar, step, velocities=self.settings.moves)
         self.contcar.write_text(text)
+        self.oszicar.step(step, electronic)  # last: who sees it there may kill this run
 
     def finish(self, step: Step, *, soft_stop: bool) -> int:
         """Write what comes at the end; return the exit code."""

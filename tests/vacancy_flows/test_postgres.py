@@ -2,8 +2,9 @@
 
 import os
 import shutil
-import socket
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.location import shown, writer_lock
 from vacancy_flows.reading import query_database
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a helper lies in tests/
+from free_ports import free_ports
 
 pytest.importorskip("psycopg2", reason="the extra `postgres` is not installed")
 
@@ -29,22 +33,19 @@ def program(name):
 def server(tmp_path_factory):
     """URL of an empty database on a server that lives as long as these tests."""
     initdb, control = program("initdb"), program("pg_ctl")
-    folder = Path("/tmp") / f"vacancy-flows-pg-{os.getpid()}"  # noqa: S108  # not under root's
-    folder.mkdir(mode=0o755)
+    folder = Path(tempfile.mkdtemp(prefix="vacancy-flows-pg-", dir="/tmp"))  # not under root's
+    folder.chmod(0o755)
     as_owner = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "postgres", "postgres")
         as_owner = ["runuser", "-u", "postgres", "--"]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     data, log = folder / "data", folder / "log"
     start = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
+    make = [initdb, "-D", str(data), "-A", "trust", "-U", "tester"]
+    begin = [control, "-D", str(data), "-l", str(log), "-t", "600", "-w", "-o", start, "start"]
     try:
-        for command in (
-            [initdb, "-D", str(data), "-A", "trust", "-U", "tester"],
-            [control, "-D", str(data), "-l", str(log), "-w", "-o", start, "start"],
-        ):
+        for command in ([*make, "--no-sync", "--locale=C", "-E", "UTF8"], begin):
             subprocess.run([*as_owner, *command], check=True, capture_output=True, cwd=folder)
         yield f"postgresql://tester@127.0.0.1:{port}/postgres"
         subprocess.run(

@@ -1,7 +1,6 @@
 """What is wrong with a LaunchPad or JobStore is told in one message, before anything is added."""
 
 import re
-import socket
 
 import pytest
 
@@ -30,9 +29,9 @@ def refused(command, place, spec, *told):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    from free_ports import free_ports
+
+    return free_ports(1)[0]
 
 
 def test_a_launchpad_that_does_not_answer(place, small, command):

@@ -112,7 +112,6 @@ GONE_AT = {"submit": 12, "status": 4, "retry": 4, "collect": 4}  # command, of s
 def test_a_server_that_does_not_come_back(
     place, small, invented, mongo, command, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(connection, "_WAIT_MS", 300)
     submit_here(small(), place.launchpad)
     spec = small(name="other") if command == "submit" else small()
     count = itertools.count(1)
@@ -127,7 +126,9 @@ def test_a_server_that_does_not_come_back(
     arguments += ["-d", str(tmp_path / "out")] if command == "collect" else []
     mongo.double.interrupt = gone
     try:
-        answer = CliRunner().invoke(cli, arguments)
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "_WAIT_MS", 1000)
+            answer = CliRunner().invoke(cli, arguments)
     finally:
         mongo.double.interrupt = lambda _: None
         mongo.double.start()

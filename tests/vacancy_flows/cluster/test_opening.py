@@ -23,7 +23,7 @@ VARIABLE = "VACANCY_FLOWS_MONGO_PASSWORD"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(walltime, "_QUEUES", {"SLURM": ("partition", lambda: None)})
-    monkeypatch.setattr(connection, "_WAIT_MS", 2000)
+    monkeypatch.setattr(connection, "_WAIT_MS", 60_000)
 
 
 @pytest.fixture
@@ -122,7 +122,8 @@ def test_tls_with_the_certificate_of_who_signed(init, encrypted):
     check_opens(init(*where, "--mongo-tls-ca-file", certificate))
 
 
-def test_tls_without_it_is_refused(init, encrypted):
+def test_tls_without_it_is_refused(init, encrypted, monkeypatch):
+    monkeypatch.setattr(connection, "_WAIT_MS", 1000)
     where, _ = encrypted
     file = init(*where, "--mongo-tls")
     with pytest.raises(InputError, match=r"LaunchPad does not answer .*certificate"):

@@ -18,9 +18,9 @@ from vacancy_flows.cluster.configuration import read_jobstore
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 
 ROCKET = """
-import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("told")))
-time.sleep(20)
+trap 'echo told; exit' TERM
+sleep 60 &
+wait
 """
 SECRET = "open sesame"  # noqa: S105
 VARIABLE = "VACANCY_FLOWS_MONGO_PASSWORD"
@@ -200,8 +200,8 @@ def test_pbs_stops_its_run_before_the_walltime_ends(init, tmp_path):
     init("pbs", walltime="0:02:04")
     (tmp_path / "cluster" / "env.sh").write_text("")
     adapter = CommonAdapter.from_file(str(tmp_path / "cluster" / "my_qadapter.yaml"))
-    (tmp_path / "rocket.py").write_text(ROCKET)
-    adapter["rocket_launch"] = f"{sys.executable} rocket.py"
+    (tmp_path / "rocket.sh").write_text(ROCKET)
+    adapter["rocket_launch"] = "bash rocket.sh"
     script = adapter.get_script_str(str(tmp_path))
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False

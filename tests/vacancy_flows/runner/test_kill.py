@@ -14,6 +14,7 @@ from vacancy_flows.lock import WriterLock
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib")
 pytest_linux = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="reads /proc")
+LONG = 600  # s, where cores are shared; nothing waits longer than it must
 
 
 @pytest.fixture
@@ -44,12 +45,12 @@ def begun(tools, tmp_path):
 
 @pytest_linux
 def test_kill_9_in_the_middle_and_start_again(runs, begun, finished, tools):
-    runs.until(lambda: runs.rows(begun.directory) >= 4, 120, "the fourth row")
+    runs.until(lambda: runs.rows(begun.directory) >= 4, LONG, "the fourth row")
     group = begun.process.pid
     assert len(runs.processes(group)) >= 3  # the run and two workers
     os.kill(begun.process.pid, signal.SIGKILL)
     begun.process.wait()
-    runs.until(lambda: not runs.processes(group), 15, "the workers to end with their parent")
+    runs.until(lambda: not runs.processes(group), LONG, "the workers to end with their parent")
     left = {row[1]: row for row in tools.stored(begun.directory)}
     assert 4 <= len(left) < 10
 
@@ -66,13 +67,13 @@ def test_kill_9_in_the_middle_and_start_again(runs, begun, finished, tools):
 
 @pytest_linux
 def test_a_worker_that_is_killed_is_replaced(runs, begun, finished):
-    runs.until(lambda: runs.rows(begun.directory) >= 3, 120, "the third row")
+    runs.until(lambda: runs.rows(begun.directory) >= 3, LONG, "the third row")
     workers = [
         pid for pid, line in runs.processes(begun.process.pid).items() if "spawn_main" in line
     ]
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
-    assert begun.process.wait(timeout=200) == 0, begun.text()
+    assert begun.process.wait(timeout=LONG) == 0, begun.text()
     assert "10 calculated, 0 with problems" in begun.text()
     # and two workers find what one finds
     known, found = runs.energies(finished.directory), runs.energies(begun.directory)
@@ -108,12 +109,15 @@ def test_the_lock_is_free_after_an_error(tmp_path):
 
 def test_repair_after_a_kill_shows_what_the_killed_run_had_finished(runs, begun, command):
     directory = begun.directory
-    runs.until(lambda: runs.rows(directory) >= 8, 120, "the first vacancies")
+    runs.until(lambda: runs.rows(directory) >= 8, LONG, "the first vacancies")
     begun.process.kill()
     begun.process.wait()
     finished_before = set(runs.energies(directory))
-    before = command("query", directory / "results.db", "--format", "csv").out
-    assert before.count("\n") > 1
+    before = command("query", directory / "results.db", "--format", "csv").out.splitlines()
+    assert len(before) > 1
+    documents = runs.documents(directory)  # of one more, if the kill came before its row
+    assert finished_before <= set(documents)
     assert command("repair", directory).status == 0
-    assert command("query", directory / "results.db", "--format", "csv").out == before
-    assert set(runs.energies(directory)) == finished_before
+    after = command("query", directory / "results.db", "--format", "csv").out.splitlines()
+    assert set(before) <= set(after)
+    assert sorted(runs.energies(directory)) == sorted(documents)

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # helpers are packages below tests/
@@ -128,11 +129,10 @@ class Account:
             yield process
         finally:
             if process is not None:
-                process.kill()
-                process.wait()
+                kill(process)
             self.slurm.cancel_all()
 
-    def wait_for(self, name, *states, seconds=300):
+    def wait_for(self, name, *states, seconds=900):
         """Wait until a Firework, by a part of its name, is in one of some states."""
         from slurm_node import wait_until
 
@@ -141,7 +141,7 @@ class Account:
         wait_until(lambda: pad.fireworks.find_one(query) is not None, seconds, every=0.2)
 
     def running(self, name):
-        """Wait until VASP has done two ionic steps of a Firework; the id of its job."""
+        """Wait until VASP has done three ionic steps of a Firework; the id of its job."""
         from slurm_node import wait_until
 
         from vacancy_flows.cluster.launchpad import QUEUE_JOBS
@@ -151,21 +151,37 @@ class Account:
         firework = pad.fireworks.find_one({"name": {"$regex": f"{name}$"}})
         launch = pad.launches.find_one({"launch_id": firework["launches"][-1]})
         oszicar = Path(launch["launch_dir"]) / "OSZICAR"
-        wait_until(lambda: oszicar.is_file() and oszicar.read_text().count(" F= ") >= 2, 300)
+        wait_until(lambda: oszicar.is_file() and oszicar.read_text().count(" F= ") >= 3, 900)
         return pad.db[QUEUE_JOBS].find_one({"_id": launch["launch_id"]})["job"]
 
-    def wait(self, seconds=900):
-        """Wait until nothing more can run."""
+    def wait(self, seconds=1800):
+        """Wait until nothing more can run.
+
+        A workflow is written at once with the states of all its Fireworks, which themselves are
+        written one by one: an end before what follows it.
+        """
         from slurm_node import wait_until
 
-        pad, quiet = self.cluster().launchpad, []
-        active = {"state": {"$in": ["READY", "RESERVED", "RUNNING"]}}
+        workflows = self.cluster().launchpad.workflows
+        active = {"READY", "RESERVED", "RUNNING"}
 
         def done():
-            quiet.append(pad.fireworks.count_documents(active) == 0)
-            return quiet[-3:] == [True] * 3
+            return all(
+                active.isdisjoint(workflow["fw_states"].values())
+                for workflow in workflows.find({}, {"fw_states": 1})
+            )
 
         wait_until(done, seconds, every=0.5)
+
+
+def kill(process):
+    """Kill a launcher, and wait for the end of what it was sending to the queue."""
+    launcher = psutil.Process(process.pid)
+    launcher.suspend()
+    children = launcher.children(recursive=True)
+    launcher.kill()
+    process.wait()
+    psutil.wait_procs(children)
 
 
 @pytest.fixture

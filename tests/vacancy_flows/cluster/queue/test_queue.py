@@ -38,7 +38,7 @@ strain: {{mode: biaxial-ab, values: [0.0, 0.02]}}
 {RELAX}
 oxygen_reference: {{scheme: O2}}
 """
-LONG = 600  # s, where cores are shared; nothing waits longer than it must
+LONG = 1800  # s, where cores are shared; nothing waits longer than it must
 HOST = "host L relax free"
 ORDERINGS = ("candidate D without Li-2b-1", "candidate D without Li-2c-1")
 RELAXATIONS = {"match": ["Mn2 O6", "relax-cell"], "times": None}
@@ -80,9 +80,9 @@ def test_a_campaign_through_slurm_and_every_trouble_is_the_campaign_run_here(acc
 
 def trouble(account, launcher):
     """A full disk, scancel, a kill, a LaunchPad that is gone, a node that is set DOWN."""
-    account.wait_for("reference Li relax free", "FIZZLED")
+    account.wait_for("reference Li result", "FIZZLED")  # by the job of small runs
     account.slurm.run("scancel", account.running(HOST))
-    account.wait_for(f"{HOST} result", "FIZZLED")  # by the job of small runs, after the scancel
+    account.wait_for(f"{HOST} result", "FIZZLED")
     account.slurm.kill(account.running(f"{ORDERINGS[0]} relax free"))
     account.running(f"{ORDERINGS[1]} relax free")
     if account.mongo.double is not None:
@@ -99,9 +99,11 @@ def be_gone(account, seconds):
 
 
 def set_down(account):
-    """The node, and back."""
+    """The node, and back; its processes end later than the queue knows of their jobs."""
+    assert account.slurm.processes()
     account.slurm.set_node("DOWN")
     wait_until(lambda: {*account.slurm.jobs().values()} <= {"PENDING"}, 120)
+    wait_until(lambda: not account.slurm.processes(), 120)
     account.slurm.set_node("RESUME")
 
 
@@ -118,7 +120,7 @@ def collect_twice_at_once(account, path):
     ended = [(process.communicate(timeout=LONG), process.returncode) for process in both]
     assert 0 in {code for _, code in ended}, ended
     for (_, err), code in ended:
-        assert code == 0 or (code == 2 and "is being written by pid" in err), err
+        assert code == 0 or (code == 2 and "is being written by" in err), err
 
 
 @contextlib.contextmanager
@@ -173,7 +175,7 @@ def check_went_on(record):
     """From where the queue broke it off."""
     (entry,) = record.result.provenance["restarts"]
     assert entry["geometry"] == "CONTCAR"
-    assert entry["steps"] >= 2
+    assert entry["steps"] >= 3
 
 
 def fail_at_walltime(account):

@@ -24,6 +24,7 @@ from vacancy_flows.rawstore import RawStore
 from vacancy_flows.repair import repair_directory
 
 # Forces so small that energies agree to 1e-6 eV whatever way led there, cells relaxed included.
+LONG = 600  # s, where cores are shared; nothing waits longer than it must
 RELAX = "relax: {fmax: 0.00001, max_steps: 100}"
 SMALL = f"""
 name: small
@@ -325,16 +326,16 @@ def test_a_campaign_killed_in_the_middle_of_vasp_goes_on(campaign, small, how, w
     """It takes its workers along, and VASP, which custodian gives a session of its own."""
     found, title = campaign(SMALL), "vacancy L biaxial-ab +2 % O-8j-1"
     uid = small.records()[title].uid
-    found.machine.fail({"fault": "slow", "match": [uid, "relax-"], "seconds": 0.5})
+    found.machine.fail({"fault": "hang", "match": [uid, "relax-"], "steps": 3})
     code = "import sys; from vacancy_flows.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "run", found.spec, "-d", found.directory]
     begun = subprocess.Popen([*command, "--workers", str(workers)], start_new_session=True)
     try:
-        until(lambda: ionic_steps(found.directory / "work" / uid) >= 3, 120)
+        until(lambda: ionic_steps(found.directory / "work" / uid) >= 3)
         assert vasps(found.directory)
         begun.send_signal(how)
-        begun.wait(15)
-        until(lambda: not vasps(found.directory), 10)
+        begun.wait(LONG)
+        until(lambda: not vasps(found.directory))
     finally:
         begun.kill()
     assert begun.returncode != 0
@@ -348,7 +349,7 @@ def test_a_campaign_killed_in_the_middle_of_vasp_goes_on(campaign, small, how, w
     record = found.records()[title]
     (entry,) = record.result.provenance["restarts"]
     assert entry["geometry"] == "CONTCAR"
-    assert entry["steps"] >= 3
+    assert entry["steps"] == 3
     assert record.notes == "went on after it broke off"
     assert found.calls()[0][uid] == 3
 
@@ -367,8 +368,8 @@ def test_a_missing_potcar_is_told_before_anything_starts(campaign):
     assert not found.calls()[0]
 
 
-def until(condition, seconds):
-    end = time.monotonic() + seconds
+def until(condition):
+    end = time.monotonic() + LONG
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
