@@ -89,7 +89,7 @@ def run_here(
         return 0
     open_results(place)  # what is no database is named before a folder is made
     make_directory(directory, "-d", RESULT_FILES, RESULT_FOLDERS)
-    rawstore.has_documents(directory)  # refuses another file
+    check_documents(directory)
     progress = Progress(say, workers)
     cores = os.cpu_count()
     if cores and workers > cores and not engine.leaves_files:
@@ -144,6 +144,24 @@ def _wrong_place(directory: Path, path: Path) -> str:
     if any(own.is_relative_to(directory / folder) for folder in (*RESULT_FOLDERS, "work")):
         return "is in a folder of the run itself"
     return ""
+
+
+def check_documents(directory: Path) -> None:
+    """Refuse what is no store of raw documents, where nobody is about to make it one.
+
+    Raises
+    ------
+    InputError
+        Where something else lies there, or another process writes.
+    """
+    lock = WriterLock(directory / "results.db")
+    try:
+        rawstore.has_documents(directory)
+    except InputError:
+        if not lock.path.exists():  # made before the documents
+            raise
+        with lock:
+            rawstore.has_documents(directory)
 
 
 def open_results(location: str | Path) -> ResultsDatabase:

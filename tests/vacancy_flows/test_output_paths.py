@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vacancy_flows.errors import InputError
+from vacancy_flows.lock import WriterLock
 from vacancy_flows.output_paths import check_path, make_directory
 
 
@@ -186,6 +187,19 @@ def test_a_jobstore_of_something_else(command, tmp_path, content, words):
     )
     assert under(tmp_path) == before
     assert path.read_bytes() == content
+
+
+def test_documents_that_another_process_begins_to_write_are_no_other_file(
+    command, finished, tmp_path
+):
+    """Its file is empty for a moment."""
+    path = tmp_path / "out" / "jobstore" / "db" / "documents.collection"
+    path.parent.mkdir(parents=True)
+    with WriterLock(tmp_path / "out" / "results.db"):
+        path.touch()
+        answer = command("run", finished.spec, "-d", tmp_path / "out")
+    assert answer.status == 2
+    assert "is being written by pid" in answer.err
 
 
 def test_a_busy_jobstore_is_not_taken_for_a_damaged_one(monkeypatch, copy):

@@ -9,14 +9,20 @@ import click
 from jobflow import JobStore
 from monty.json import MontyDecoder
 
-from vacancy_flows import rawstore
 from vacancy_flows.cluster.connection import open_cluster, open_jobstore
 from vacancy_flows.cluster.finished import Finished, finished_calculations, record_documents
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.registry import Submitted, all_submitted
 from vacancy_flows.cluster.standing import reasons, standings
 from vacancy_flows.cluster.submitting import Submission, prepared
-from vacancy_flows.commands import RESULT_FILES, RESULT_FOLDERS, open_results, say, write_results
+from vacancy_flows.commands import (
+    RESULT_FILES,
+    RESULT_FOLDERS,
+    check_documents,
+    open_results,
+    say,
+    write_results,
+)
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.errors import InputError
 from vacancy_flows.lock import WriterLock
@@ -167,7 +173,7 @@ def collect_here(
     specs = [spec] if spec is not None else _specs(pads)
     submissions = [prepared(file) for file in specs]  # all are checked before a folder is made
     make_directory(directory, "-d", RESULT_FILES, RESULT_FOLDERS)
-    rawstore.has_documents(directory)  # refuses another file
+    check_documents(directory)
     with WriterLock(directory / "results.db"):
         return max(_collect(each, directory, stores, pads) for each in submissions)
 

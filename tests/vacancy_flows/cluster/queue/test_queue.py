@@ -80,9 +80,9 @@ def test_a_campaign_through_slurm_and_every_trouble_is_the_campaign_run_here(acc
 
 def trouble(account, launcher):
     """A full disk, scancel, a kill, a LaunchPad that is gone, a node that is set DOWN."""
-    account.wait_for("reference Li result", "FIZZLED")  # by the job of small runs
+    account.wait_for("reference Li relax free", "FIZZLED")
     account.slurm.run("scancel", account.running(HOST))
-    account.wait_for(f"{HOST} result", "FIZZLED")
+    account.wait_for(f"{HOST} result", "FIZZLED")  # by the job of small runs, after the scancel
     account.slurm.kill(account.running(f"{ORDERINGS[0]} relax free"))
     account.running(f"{ORDERINGS[1]} relax free")
     if account.mongo.double is not None:
