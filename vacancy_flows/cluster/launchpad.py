@@ -65,7 +65,7 @@ class CampaignLaunchPad(LaunchPad):
         note = {"_id": launch_id, **whoami()}
         self.db[QUEUE_JOBS].replace_one({"_id": launch_id}, note, upsert=True)
         CampaignLaunchPad.running = True
-        if self.stopping:  # told so since it asked
+        if CampaignLaunchPad.stopping:  # told so since it asked
             CampaignLaunchPad.running = False
             self.rerun_fw(firework.fw_id)
             return None, None
