@@ -60,6 +60,7 @@ class CampaignLaunchPad(LaunchPad):
         if self.stopping:
             return None, None
         firework, launch_id = super().checkout_fw(fworker, launch_dir, *args, **kwargs)
+        CampaignLaunchPad.running = False
         if firework is None:
             return None, None
         note = {"_id": launch_id, **whoami()}
