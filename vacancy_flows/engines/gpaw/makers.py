@@ -178,15 +178,17 @@ class GpawRelaxMaker(AseEngineRelaxMaker):
         again.calc = other
         if calculator.is_magnetic:
             again.set_initial_magnetic_moments(atoms.get_magnetic_moments())
+        volume = atoms.get_volume()
+        pressures = tuple(
+            volume * float(np.trace(a.get_stress(voigt=False, apply_constraint=False))) / 3
+            for a in (atoms, again)
+        )
         energies = atoms.get_potential_energy(), again.get_potential_energy()
         calculator.calls += other.calls
-        first, second = (
+        excess = tuple(
             plane_wave_excess(atoms.cell.array, encut, calculator.counts) for encut in (low, high)
         )
-        mean = basis_slope(energies, (first, second), (low, high))
-        return (
-            mean * calculator.slope_estimate(low) / calculator.slope_estimate((low * high) ** 0.5)
-        )
+        return basis_slope(energies, pressures, excess, (low, high))
 
     def _told(self, structure: Structure, calculator: GpawCalculator, note: Note) -> dict[str, Any]:
         """Return what the record tells of settings, setups and restarts."""
