@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
 from importlib.util import find_spec
 from shutil import which
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from monty.json import MSONable
 
 from vacancy_flows.engines.base import ReferenceCell, ReferenceKind, default_reference
 from vacancy_flows.engines.gpaw.makers import GpawRelaxMaker
+from vacancy_flows.engines.gpaw.parallel import refusal
 from vacancy_flows.engines.gpaw.settings import LAPTOP_DENSITY, GpawSettings, fingerprint
 from vacancy_flows.engines.gpaw.setups import check_setups
 from vacancy_flows.errors import InputError
@@ -70,12 +72,7 @@ class GpawEngine(MSONable):
             Whose setups are looked for, beyond those of Li and O (the references) and of
             elements with U.
         """
-        if find_spec("gpaw") is None:
-            raise InputError(
-                "engine 'gpaw' needs GPAW: CC=g++ pip install 'vacancy-flows[gpaw]' (which needs "
-                "Debian's g++, libxc-dev and libopenblas-dev)",
-                key="engine",
-            )
+        _check_installed()
         settings = self.settings
         if settings.ranks > 1:
             _check_ranks(settings.ranks)
@@ -126,6 +123,24 @@ class GpawEngine(MSONable):
         return _CALLS.get(kind, 10) * _SECONDS * (n_atoms / _ATOMS) ** 2
 
 
+def _check_installed() -> None:
+    """Raise `InputError` where GPAW is missing or broken."""
+    if find_spec("gpaw") is None:
+        raise InputError(
+            "engine 'gpaw' needs GPAW: CC=g++ pip install 'vacancy-flows[gpaw]' (which needs "
+            "Debian's g++, libxc-dev and libopenblas-dev)",
+            key="engine",
+        )
+    try:
+        import_module("gpaw.cgpaw")
+    except ImportError as error:
+        raise InputError(
+            f"GPAW is installed and cannot be imported ({error}): install what it was compiled "
+            "with (libxc, OpenBLAS, MPI), or compile it again",
+            key="engine",
+        ) from None
+
+
 def _check_ranks(ranks: int) -> None:
     """Raise `InputError` where GPAW cannot run on several ranks."""
     import gpaw.cgpaw
@@ -137,5 +152,12 @@ def _check_ranks(ranks: int) -> None:
     if missing:
         raise InputError(
             f"{ranks} ranks need {' and '.join(missing)}: install it, or leave ranks out",
+            key="settings.ranks",
+        )
+    problem = refusal(ranks)
+    if problem:
+        raise InputError(
+            f"mpiexec does not start {ranks} ranks here ({problem}): ask for fewer, or leave "
+            "ranks out",
             key="settings.ranks",
         )
