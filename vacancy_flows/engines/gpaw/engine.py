@@ -19,10 +19,10 @@ from vacancy_flows.engines.gpaw.setups import check_setups
 from vacancy_flows.errors import InputError
 from vacancy_flows.structures import with_geometry
 
-# Energies of a calculation by kind, and seconds of one at 12 atoms, 350 eV and 2×2×2 on one quiet
-# core, taken to grow as N²; estimates only.
+# Energies of a calculation by kind, and CPU seconds of one at 12 atoms, 500 eV and 2×2×2, from
+# examples/li2mno3_gpaw.yaml; taken to grow as N² and, with the plane waves, as the cutoff to 3/2.
 _CALLS = {"vacancy": 12, "pristine": 5, "host": 9, "candidate": 12, "reference": 8}
-_SECONDS, _ATOMS = 30.0, 12
+_SECONDS, _ATOMS, _CUTOFF = 34.0, 12, 500.0
 _O2_BOND = 1.23  # Å; about PBE's, from which few steps are left
 
 
@@ -119,8 +119,9 @@ class GpawEngine(MSONable):
         return replace(found, structure=structure)
 
     def seconds(self, n_atoms: int, kind: str) -> float | None:
-        """Return a rough cost on one core at 350 eV; the default cutoff takes about twice that."""
-        return _CALLS.get(kind, 10) * _SECONDS * (n_atoms / _ATOMS) ** 2
+        """Return a rough cost on one core."""
+        waves = (self.encut / _CUTOFF) ** 1.5
+        return _CALLS.get(kind, 10) * _SECONDS * waves * (n_atoms / _ATOMS) ** 2
 
 
 def _check_installed() -> None:
