@@ -71,7 +71,7 @@ def test_a_molecule_is_relaxed_with_its_log_in_a_file(engine, h2, capfd):
     assert provenance["gpaw"]
     assert len(provenance["setups"]["H"]["sha256"]) == 64
     settings = RunSettings.model_validate(provenance["settings"])
-    assert (settings.code, settings.encut, settings.ispin) == ("GPAW", 200, 1)
+    assert (settings.code, settings.encut) == ("GPAW", 200)
     other = settings.model_copy(update={"encut": 250.0, "titels": {"H": "H.PBE 00000000"}})
     assert {m.name for m in mismatches(settings, other, "pair")} == {"cutoff", "POTCAR of H"}
 
@@ -183,6 +183,21 @@ def test_initial_moments_decide_and_come_out(engine):
     assert with_spin.energy < without.energy - 0.1
     down = engine.static_maker().relax(atom.copy(site_properties={"magmom": [-1.0]}))
     assert down.moments[0] == pytest.approx(-with_spin.moments[0], abs=1e-3)
+
+
+def test_a_host_without_moments_may_have_a_vacancy_with_some(engine):
+    """Of LiCoO2, say: its moments are known, to be zero, and its spin is no mismatch."""
+    atom = Structure(Lattice.orthorhombic(3.0, 3.2, 3.4), ["H"], [[0, 0, 0]])
+    without, with_spin = (
+        engine.static_maker().relax(atom.copy(site_properties={"magmom": [moment]}))
+        for moment in (0.0, 1.0)
+    )
+    assert without.moments == [0.0]
+    assert without.structure.site_properties["magmom"] == [0.0]
+    settings = (
+        RunSettings.model_validate(result.provenance["settings"]) for result in (without, with_spin)
+    )
+    assert mismatches(*settings, "pair") == []
 
 
 def test_masked_atoms_stay(engine, h2):

@@ -100,7 +100,9 @@ class GpawRelaxMaker(AseEngineRelaxMaker):
         result = self._ions(ready, calculator, note, own)
         found = result.structure
         result.structure = with_geometry(structure, found.lattice.matrix, found.frac_coords)
-        if result.moments is not None and "magmom" in structure.site_properties:
+        if "magmom" in structure.site_properties:
+            if not calculator.is_magnetic:  # without spin, which is a finding of no moments
+                result.moments = [0.0] * len(structure)
             result.structure.add_site_property("magmom", result.moments)
         if self.settings.bader and not (self.relax_cell or calculator.is_reference):
             result.charges, result.provenance["bader"] = bader(found, calculator)
@@ -206,7 +208,6 @@ class GpawRelaxMaker(AseEngineRelaxMaker):
             titels={e: f"{setup.name} {setup.sha256[:8]}" for e, setup in setups.items()},
             sigma=self.settings.sigma,
             kmesh=gamma_mesh(calculator.counts),
-            ispin=2 if calculator.is_magnetic else 1,
             run="static" if self.steps == 0 else "ions",
             charge=0.0,
         )
