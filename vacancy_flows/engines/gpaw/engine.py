@@ -120,7 +120,7 @@ class GpawEngine(MSONable):
 
     def seconds(self, n_atoms: int, kind: str) -> float | None:
         """Return a rough cost on one core."""
-        waves = (self.encut / _CUTOFF) ** 1.5
+        waves: float = (self.encut / _CUTOFF) ** 1.5
         return _CALLS.get(kind, 10) * _SECONDS * waves * (n_atoms / _ATOMS) ** 2
 
 
