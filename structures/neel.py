@@ -14,6 +14,20 @@ MAGNETIC = 0.1
 _SHELL = 1.2
 
 
+def common_sign(moments: Sequence[float]) -> float | None:
+    """Return the sign that all moments above `MAGNETIC` have, None where they differ.
+
+    None too where no moment is above it: then there is no order to follow.
+
+    Parameters
+    ----------
+    moments
+        µB.
+    """
+    signs = {float(np.sign(moment)) for moment in moments if abs(moment) > MAGNETIC}
+    return signs.pop() if len(signs) == 1 else None
+
+
 def neel_signs(structure: Structure, magnetic: Sequence[int]) -> list[int]:
     """Two-colour the periodic graph of nearest magnetic neighbours.
 

@@ -21,7 +21,7 @@ from vacancy_flows.structures import (
     deform,
     select_classes,
 )
-from vacancy_flows.structures.neel import MAGNETIC
+from vacancy_flows.structures.neel import common_sign
 from vacancy_flows.structures.reduction import electron_starts
 from vacancy_flows.structures.vacant import with_vacancy
 
@@ -231,8 +231,7 @@ def _electrons(plan: HostPlan, structure: Structure, label: str) -> dict[str, An
     moments = structure.site_properties.get("magmom")
     if not moments or "initial_magmom" not in structure.site_properties:
         return {}
-    parallel = min(moments) > -MAGNETIC or max(moments) < MAGNETIC
-    if plan.relax.prerelax is not None and starts == 1 and parallel:
+    if plan.relax.prerelax is not None and starts == 1 and common_sign(moments) is not None:
         return {}
     try:
         found = electron_starts(structure, label, moments, starts)

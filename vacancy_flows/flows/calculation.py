@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jobflow import Flow, JobConfig, Maker, OnMissing, job
 from pymatgen.core import Structure
 
@@ -16,7 +15,7 @@ from vacancy_flows.flows.large import keep_apart
 from vacancy_flows.records import keep_lowest, make_record
 from vacancy_flows.schemas import Calculation, Record, Result
 from vacancy_flows.structures import with_geometry
-from vacancy_flows.structures.neel import MAGNETIC
+from vacancy_flows.structures.neel import common_sign
 from vacancy_flows.structures.reduction import with_electrons
 
 
@@ -140,11 +139,9 @@ def start_from(structure: Structure, prerelaxed: Result, *, keep_moments: bool) 
     """
     found = prerelaxed.structure
     result = with_geometry(structure, found.lattice.matrix, found.frac_coords)
-    own = [m for m in structure.site_properties.get("magmom", []) if abs(m) > MAGNETIC]
-    signs = set(np.sign(own).tolist())
-    if not keep_moments and prerelaxed.moments is not None and len(signs) == 1:
-        (own_sign,) = signs
-        result.add_site_property("magmom", [own_sign * m for m in prerelaxed.moments])
+    sign = common_sign(structure.site_properties.get("magmom", []))
+    if not keep_moments and prerelaxed.moments is not None and sign is not None:
+        result.add_site_property("magmom", [sign * m for m in prerelaxed.moments])
     return result
 
 

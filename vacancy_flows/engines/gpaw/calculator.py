@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from ase.units import Hartree
 from pymatgen.core import Structure
 
 from vacancy_flows.engines.gpaw.plane_waves import plane_wave_excess
@@ -60,7 +59,7 @@ def parameters(structure: Structure, settings: GpawSettings) -> dict[str, Any]:
     Parameters
     ----------
     structure
-        ``properties["reference"]`` names a reference: no symmetry and a fixed moment for O2.
+        ``properties["reference"]`` names a reference: O2 has a fixed moment.
     settings
         Of the campaign.
     """
@@ -166,11 +165,6 @@ class GpawCalculator(Calculator):
         other = GpawCalculator(self._structure, settings)
         other.given["kpts"] = self.given["kpts"]
         return other
-
-    def slope_estimate(self, encut: float) -> float:
-        """Return GPAW's estimate of dE/dln N at a cutoff, eV, from its setups' partial waves."""
-        slope = self._converged().dft.setups.estimate_dedecut(encut / Hartree)
-        return float(slope) * encut * 2 / 3
 
     def density(self, spacing: float) -> np.ndarray:
         """Return the all-electron density, e/Å³, on a grid of about that spacing (Å)."""

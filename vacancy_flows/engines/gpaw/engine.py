@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
 from importlib.util import find_spec
 from shutil import which
 from typing import Any, Literal
@@ -12,15 +13,16 @@ from monty.json import MSONable
 
 from vacancy_flows.engines.base import ReferenceCell, ReferenceKind, default_reference
 from vacancy_flows.engines.gpaw.makers import GpawRelaxMaker
+from vacancy_flows.engines.gpaw.parallel import refusal
 from vacancy_flows.engines.gpaw.settings import LAPTOP_DENSITY, GpawSettings, fingerprint
 from vacancy_flows.engines.gpaw.setups import check_setups
 from vacancy_flows.errors import InputError
 from vacancy_flows.structures import with_geometry
 
-# Energies of a calculation by kind, and seconds of one at 12 atoms, 350 eV and 2×2×2 on one quiet
-# core, taken to grow as N²; estimates only.
+# Energies of a calculation by kind, and CPU seconds of one at 12 atoms, 500 eV and 2×2×2, from
+# examples/li2mno3_gpaw.yaml; taken to grow as N² and, with the plane waves, as the cutoff to 3/2.
 _CALLS = {"vacancy": 12, "pristine": 5, "host": 9, "candidate": 12, "reference": 8}
-_SECONDS, _ATOMS = 30.0, 12
+_SECONDS, _ATOMS, _CUTOFF = 34.0, 12, 500.0
 _O2_BOND = 1.23  # Å; about PBE's, from which few steps are left
 
 
@@ -70,12 +72,7 @@ class GpawEngine(MSONable):
             Whose setups are looked for, beyond those of Li and O (the references) and of
             elements with U.
         """
-        if find_spec("gpaw") is None:
-            raise InputError(
-                "engine 'gpaw' needs GPAW: CC=g++ pip install 'vacancy-flows[gpaw]' (which needs "
-                "Debian's g++, libxc-dev and libopenblas-dev)",
-                key="engine",
-            )
+        _check_installed()
         settings = self.settings
         if settings.ranks > 1:
             _check_ranks(settings.ranks)
@@ -122,8 +119,27 @@ class GpawEngine(MSONable):
         return replace(found, structure=structure)
 
     def seconds(self, n_atoms: int, kind: str) -> float | None:
-        """Return a rough cost on one core at 350 eV; the default cutoff takes about twice that."""
-        return _CALLS.get(kind, 10) * _SECONDS * (n_atoms / _ATOMS) ** 2
+        """Return a rough cost on one core."""
+        waves: float = (self.encut / _CUTOFF) ** 1.5
+        return _CALLS.get(kind, 10) * _SECONDS * waves * (n_atoms / _ATOMS) ** 2
+
+
+def _check_installed() -> None:
+    """Raise `InputError` where GPAW is missing or broken."""
+    if find_spec("gpaw") is None:
+        raise InputError(
+            "engine 'gpaw' needs GPAW: CC=g++ pip install 'vacancy-flows[gpaw]' (which needs "
+            "Debian's g++, libxc-dev and libopenblas-dev)",
+            key="engine",
+        )
+    try:
+        import_module("gpaw.cgpaw")
+    except ImportError as error:
+        raise InputError(
+            f"GPAW is installed and cannot be imported ({error}): install what it was compiled "
+            "with (libxc, OpenBLAS, MPI), or compile it again",
+            key="engine",
+        ) from None
 
 
 def _check_ranks(ranks: int) -> None:
@@ -137,5 +153,12 @@ def _check_ranks(ranks: int) -> None:
     if missing:
         raise InputError(
             f"{ranks} ranks need {' and '.join(missing)}: install it, or leave ranks out",
+            key="settings.ranks",
+        )
+    problem = refusal(ranks)
+    if problem:
+        raise InputError(
+            f"mpiexec does not start {ranks} ranks here ({problem}): ask for fewer, or leave "
+            "ranks out",
             key="settings.ranks",
         )

@@ -19,7 +19,7 @@ from vacancy_flows.engines.gpaw.calculator import GpawCalculator
 from vacancy_flows.engines.gpaw.cell import STEP, OwnCell, Point, find_cell
 from vacancy_flows.engines.gpaw.charges import bader
 from vacancy_flows.engines.gpaw.parallel import everywhere, relax_in_parallel
-from vacancy_flows.engines.gpaw.plane_waves import basis_slope, plane_wave_excess
+from vacancy_flows.engines.gpaw.plane_waves import basis_slope
 from vacancy_flows.engines.gpaw.restart import Note, begin
 from vacancy_flows.engines.gpaw.settings import GpawSettings, fingerprint
 from vacancy_flows.engines.gpaw.setups import check_setups
@@ -100,7 +100,9 @@ class GpawRelaxMaker(AseEngineRelaxMaker):
         result = self._ions(ready, calculator, note, own)
         found = result.structure
         result.structure = with_geometry(structure, found.lattice.matrix, found.frac_coords)
-        if result.moments is not None and "magmom" in structure.site_properties:
+        if "magmom" in structure.site_properties:
+            if not calculator.is_magnetic:  # calculated without spin
+                result.moments = [0.0] * len(structure)
             result.structure.add_site_property("magmom", result.moments)
         if self.settings.bader and not (self.relax_cell or calculator.is_reference):
             result.charges, result.provenance["bader"] = bader(found, calculator)
@@ -123,8 +125,7 @@ class GpawRelaxMaker(AseEngineRelaxMaker):
             if known is not None:
                 return known
             atoms = atoms_of(cell, calculator)
-            pressure = float(np.trace(atoms.get_stress(voigt=False))) / 3 * cell.volume
-            energy = float(atoms.get_potential_energy())
+            pressure, energy = _pressure(atoms), float(atoms.get_potential_energy())
             point = Point(step, cell.volume, energy, pressure, calculator.excess())
             note.add(point)
             return point
@@ -166,27 +167,21 @@ class GpawRelaxMaker(AseEngineRelaxMaker):
             return None
         raw = np.array(atoms.get_stress(voigt=False, apply_constraint=False))
         slope = own.basis_slope if own is not None else self._slope(atoms, calculator)
-        found: list[list[float]] = (raw + np.eye(3) * slope / atoms.get_volume()).tolist()
-        return found
+        return list((raw + np.eye(3) * slope / atoms.get_volume()).tolist())
 
     def _slope(self, atoms: Atoms, calculator: GpawCalculator) -> float:
-        """Return dE/dln N of the last cell, eV, from one more energy at a higher cutoff."""
-        low = self.settings.encut
-        high = low * _HIGHER
+        """Return dE/dln N of the last cell, eV, from energy and stress at a higher cutoff."""
+        low, high = self.settings.encut, self.settings.encut * _HIGHER
         other = calculator.at_cutoff(high)
         again = atoms.copy()
         again.calc = other
         if calculator.is_magnetic:
             again.set_initial_magnetic_moments(atoms.get_magnetic_moments())
+        pressures = _pressure(atoms), _pressure(again)
         energies = atoms.get_potential_energy(), again.get_potential_energy()
         calculator.calls += other.calls
-        first, second = (
-            plane_wave_excess(atoms.cell.array, encut, calculator.counts) for encut in (low, high)
-        )
-        mean = basis_slope(energies, (first, second), (low, high))
-        return (
-            mean * calculator.slope_estimate(low) / calculator.slope_estimate((low * high) ** 0.5)
-        )
+        excess = calculator.excess(), other.excess()
+        return basis_slope(energies, pressures, excess, (low, high))
 
     def _told(self, structure: Structure, calculator: GpawCalculator, note: Note) -> dict[str, Any]:
         """Return what the record tells of settings, setups and restarts."""
@@ -204,7 +199,6 @@ class GpawRelaxMaker(AseEngineRelaxMaker):
             titels={e: f"{setup.name} {setup.sha256[:8]}" for e, setup in setups.items()},
             sigma=self.settings.sigma,
             kmesh=gamma_mesh(calculator.counts),
-            ispin=2 if calculator.is_magnetic else 1,
             run="static" if self.steps == 0 else "ions",
             charge=0.0,
         )
@@ -248,3 +242,9 @@ def atoms_of(structure: Structure, calculator: GpawCalculator) -> Atoms:
     atoms: Atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
     atoms.calc = calculator
     return atoms
+
+
+def _pressure(atoms: Atoms) -> float:
+    """Return V dE/dV at a fixed number of plane waves, eV."""
+    stress = atoms.get_stress(voigt=False, apply_constraint=False)
+    return float(np.trace(stress)) / 3 * float(atoms.get_volume())

@@ -6,6 +6,8 @@ Every rank runs the same Maker; GPAW shares out the work, and rank 0 writes what
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
     from vacancy_flows.engines.gpaw.makers import GpawRelaxMaker
 
 TASK, RESULT, OUTPUT = "gpaw_task.json", "gpaw_result.json", "gpaw_ranks.txt"
-_LAST = 300  # characters of the output that a message repeats
+_TOLD = 300  # characters of an output that a message repeats
+_PATIENCE = 60  # s, for processes that do nothing
+
+# Open MPI binds the first two ranks of every mpiexec to the same two cores: two calculations at
+# the same time would share them, however many cores there are.
+_ENVIRONMENT = {"OMPI_MCA_hwloc_base_binding_policy": "none"}
 
 
 def relax_in_parallel(
@@ -41,17 +48,55 @@ def relax_in_parallel(
     Path(TASK).write_text(json.dumps(task, cls=MontyEncoder), encoding="utf-8")
     Path(RESULT).unlink(missing_ok=True)
     # `gpaw python` starts GPAW's own MPI before anything else is imported
-    command = ["mpiexec", "-n", str(ranks), sys.executable, "-m", "gpaw", "python", "-m", __name__]
+    command = [*_mpiexec(ranks), "-m", "gpaw", "python", "-m", __name__]
     with Path(OUTPUT).open("w", encoding="utf-8") as output:
-        subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)  # noqa: S603
+        subprocess.run(  # noqa: S603
+            command, stdout=output, stderr=subprocess.STDOUT, check=False, env=_environment()
+        )
     if not Path(RESULT).is_file():
-        told = " ".join(Path(OUTPUT).read_text(encoding="utf-8", errors="replace").split())
+        told = _one_line(Path(OUTPUT).read_text(encoding="utf-8", errors="replace"))
         raise EngineError(
-            f"GPAW on {ranks} ranks ended without a result ({told[-_LAST:]}): see "
+            f"GPAW on {ranks} ranks ended without a result ({told[-_TOLD:]}): see "
             f"{Path(OUTPUT).absolute()}"
         )
     result: Result = _read(RESULT)
     return result
+
+
+def refusal(ranks: int) -> str:
+    """Start that many processes which do nothing, and say why they do not start.
+
+    Returns
+    -------
+    str
+        What mpiexec told, empty where they did.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603
+            [*_mpiexec(ranks), "-c", ""],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=_environment(),
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        return f"nothing happened in {_PATIENCE} s"
+    if done.returncode == 0:
+        return ""
+    return _one_line(done.stderr + done.stdout)[:_TOLD] or f"exit status {done.returncode}"
+
+
+def _mpiexec(ranks: int) -> list[str]:
+    return ["mpiexec", "-n", str(ranks), sys.executable]
+
+
+def _environment() -> dict[str, str]:
+    return {**_ENVIRONMENT, **os.environ}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(re.sub("-{3,}", " ", text).split())
 
 
 def everywhere(value: Any) -> Any:

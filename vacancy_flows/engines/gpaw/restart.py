@@ -19,7 +19,8 @@ from vacancy_flows.structures import with_geometry
 NOTE = "gpaw_start.json"
 """What a job leaves in its directory after every energy."""
 
-_NEAR = 0.01  # fractional: what another engine's relaxation may differ by between two calls
+# What another engine's relaxation may differ by between two calls: fractional, Å, µB.
+_NEAR, _NEAR_CELL, _NEAR_MOMENT = 0.01, 0.01, 0.1
 _SAME = 1e-4  # Å, and Å³ per Å³, within which two cells are one
 
 
@@ -33,8 +34,9 @@ class Note:
         Of the job: the same name means the same calculation.
     fingerprint
         Of the engine.
-    sites, start
-        Symbols, and fractional positions (N, 3), of what was asked for.
+    sites, start, lattice, moments
+        Symbols, fractional positions (N, 3), cell (3, 3) in Å, and initial moments (N,) in µB,
+        of what was asked for.
     points
         Of the scan of the cell.
     cell, positions, energy
@@ -47,6 +49,8 @@ class Note:
     fingerprint: dict[str, Any]
     sites: list[str]
     start: list[list[float]]
+    lattice: list[list[float]]
+    moments: list[float]
     points: list[dict[str, Any]] = field(default_factory=list)
     cell: list[list[float]] | None = None
     positions: list[list[float]] | None = None
@@ -72,7 +76,11 @@ class Note:
         ):
             return False
         apart = np.array(self.start) - np.array(other.start)
-        return bool(np.abs(apart - np.round(apart)).max() < _NEAR)
+        return bool(
+            np.abs(apart - np.round(apart)).max() < _NEAR
+            and np.allclose(self.lattice, other.lattice, rtol=0, atol=_NEAR_CELL)
+            and np.allclose(self.moments, other.moments, rtol=0, atol=_NEAR_MOMENT)
+        )
 
     def saw(self, atoms: Atoms, energy: float) -> None:
         """Keep a geometry of the relaxation where it is the lowest."""
@@ -117,7 +125,11 @@ def begin(
         Its directory, or a folder that holds it; the working directory counts too.
     """
     sites = [site.species_string for site in structure]
-    new = Note(name, fingerprint, sites, structure.frac_coords.tolist())
+    moments = structure.site_properties.get("magmom") or [0.0] * len(structure)
+    lattice = structure.lattice.matrix.tolist()
+    new = Note(
+        name, fingerprint, sites, structure.frac_coords.tolist(), lattice, [*map(float, moments)]
+    )
     places = [Path.cwd()]
     if prev_dir is not None:
         folder = Path(strip_hostname(prev_dir)).absolute()

@@ -6,12 +6,23 @@ import hashlib
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
+from xml.sax import SAXException
 
 from vacancy_flows.engines.gpaw.settings import GpawSettings
 from vacancy_flows.engines.hubbard import u_shell
 from vacancy_flows.errors import InputError
 
 _SHELLS = "spdf"
+# What GPAW raises on a file that is broken off, or that is something else.
+_UNREADABLE = (
+    SAXException,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    ValueError,
+)
 
 
 class Setup(NamedTuple):
@@ -42,6 +53,11 @@ def setup_of(element: str, kind: str = "") -> Setup | None:
         Symbol.
     kind
         Name of the setup, empty for GPAW's default.
+
+    Raises
+    ------
+    InputError
+        Where the file that is found is no setup.
     """
     from gpaw.setup_data import SetupData, search_for_file
 
@@ -51,6 +67,12 @@ def setup_of(element: str, kind: str = "") -> Setup | None:
         data = SetupData(element, "PBE", kind or "paw")
     except (FileNotFoundError, RuntimeError):
         return None
+    except _UNREADABLE as error:
+        raise InputError(
+            f"the file {name} that GPAW finds is no setup ({error}): look for it in the folders of "
+            "GPAW_SETUP_PATH, and replace or remove it",
+            key="settings",
+        ) from None
     shells = "".join(_SHELLS[k] for k in sorted(set(data.l_j)) if k < len(_SHELLS))
     return Setup(name, hashlib.sha256(content).hexdigest(), shells)
 
