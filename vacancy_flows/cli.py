@@ -39,7 +39,9 @@ def _reference_options(command: Any) -> Any:
 def cli(verbose: bool) -> None:
     """Oxygen vacancy formation energies of battery cathodes, from a campaign file."""
     level = logging.DEBUG if verbose else logging.WARNING
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.addFilter(_is_ours_or_a_warning)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", handlers=[handler])
     logging.getLogger("vacancy_flows").setLevel(level)
 
 
@@ -206,6 +208,11 @@ def main() -> None:
     except Exception as error:  # the last resort: a message, never a traceback
         logging.getLogger("vacancy_flows").debug("internal error", exc_info=True)
         _stop(f"internal error ({type(error).__name__}: {error}): -v shows where", 1)
+
+
+def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
+    """Leave out what others say to themselves: FireWorks' loggers print that on their own."""
+    return record.name.startswith("vacancy_flows") or record.levelno >= logging.WARNING
 
 
 def _stop(message: str, status: int) -> None:

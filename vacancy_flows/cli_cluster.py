@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,25 @@ _LAUNCHPAD = click.option(
 )
 
 
+# They read their files when they are imported, wherever that may be.
+_CONFIGURED = {
+    "fireworks.fw_config": ("FW_CONFIG_FILE", "~/.fireworks/FW_config.yaml"),
+    "jobflow": ("JOBFLOW_CONFIG_FILE", "~/.jobflow.yaml"),
+    "atomate2": ("ATOMATE2_CONFIG_FILE", "~/.atomate2.yaml"),
+}
+
+
+def _check_configuration() -> None:
+    """Say in one message what is wrong in a file of FireWorks, jobflow or atomate2."""
+    for module, (variable, file) in _CONFIGURED.items():
+        try:
+            import_module(module)
+        except Exception as error:  # noqa: BLE001  # whatever it makes of the file
+            problem = f"is no configuration of {module.partition('.')[0]}"
+            told = " ".join(str(error).split())
+            raise InputError(f"{problem} ({told})", file=os.environ.get(variable, file)) from None
+
+
 class _OnCluster(click.Command):
     """A command that needs FireWorks, and servers that go on answering."""
 
@@ -25,6 +46,8 @@ class _OnCluster(click.Command):
         """Run it."""
         if find_spec("fireworks") is None:
             raise InputError("FireWorks is not installed: pip install 'vacancy-flows[fireworks]'")
+        if self.name != "init-cluster":  # which writes these files
+            _check_configuration()
         from pymongo.errors import ConnectionFailure
 
         try:
@@ -150,7 +173,7 @@ def init_cluster(scheduler: str, directory: Path, **values: Any) -> None:
 
 @click.command(
     cls=_OnCluster,
-    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help-fw"]},
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("program", type=click.Choice(["lpad", "qlaunch", "rlaunch"]))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)

@@ -74,6 +74,8 @@ def open_jobstore(file: Path, *, prepare: bool = False) -> JobStore:
     with _told(file, "JobStore"):
         store.connect()
         store.docs_store.query_one({}, ["uuid"])
+        for blobs in store.additional_stores.values():
+            blobs.count({blobs.key: ""})  # one may be on another server
         if prepare:
             store.ensure_index("metadata.uid")
     return store
@@ -91,7 +93,7 @@ def launchpad_file(file: Path | None = None) -> Path:
 
     if file is not None:
         return file
-    if LAUNCHPAD_LOC is None:
+    if not isinstance(LAUNCHPAD_LOC, str):
         raise InputError(
             "no LaunchPad is configured: give its file, or source the env.sh that "
             "`vacancy-flows init-cluster` wrote",
@@ -102,8 +104,6 @@ def launchpad_file(file: Path | None = None) -> Path:
 
 def _open_launchpad(file: Path, *, prepare: bool) -> CampaignLaunchPad:
     content = read_file(file)
-    if "host" not in content:
-        raise InputError("names no host of a MongoDB server", file=file, key="host")
     given = content.get("mongoclient_kwargs") or {}
     if not isinstance(given, Mapping):
         raise InputError("must hold keys and values", file=file, key="mongoclient_kwargs")
@@ -154,7 +154,7 @@ def _told(file: Path, what: str) -> Iterator[None]:
         else:
             problem = f"the server of the {what} refuses ({error.details or error})"
         raise InputError(problem, file=file) from None
-    except (ConfigurationError, OSError, ValueError) as error:
+    except (ConfigurationError, OSError, TypeError, ValueError) as error:
         raise InputError(f"is no {what} that can be connected to ({error})", file=file) from None
     except PyMongoError as error:
         reason = str(error).split(",", maxsplit=1)[0]

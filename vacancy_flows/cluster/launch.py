@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from importlib import import_module
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 from vacancy_flows.cluster.configuration import read_jobstore
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.walltime import check_adapter
+from vacancy_flows.errors import InputError
 from vacancy_flows.worker import end_children
 
 PROGRAMS = ("lpad", "qlaunch", "rlaunch")
+_DO = {"singleshot", "rapidfire", "multi", "-h", "--help", "-v", "--version"}
+_LOG = logging.getLogger(__name__)
 
 
 class Stopped(BaseException):
@@ -32,11 +36,13 @@ def launch(program: str, arguments: list[str]) -> int:
     Raises
     ------
     InputError
-        Where a file of the cluster cannot be used.
+        Where a file of the cluster, or an argument, cannot be used.
     """
     from fireworks import fw_config
     from jobflow import SETTINGS
 
+    if program != "lpad" and not _DO & {*arguments}:
+        raise InputError("say what to do: singleshot or rapidfire", key=f"fw {program}")
     module: Any = import_module(f"fireworks.scripts.{program}_run")
     module.LaunchPad = CampaignLaunchPad
     if program == "qlaunch" and fw_config.QUEUEADAPTER_LOC and not {"-q", "-c"} & {*arguments}:
@@ -46,7 +52,11 @@ def launch(program: str, arguments: list[str]) -> int:
         if file.is_file():
             SETTINGS.JOB_STORE = read_jobstore(file)
         signal.signal(signal.SIGTERM, _stop)
-    return int(getattr(module, program)(arguments) or 0)
+    try:
+        return int(getattr(module, program)(arguments) or 0)
+    except (ValueError, SyntaxError, FileNotFoundError) as error:  # of a file or an argument
+        _LOG.debug("refused", exc_info=True)
+        raise InputError(" ".join(str(error).split()), key=f"fw {program}") from None
 
 
 def _stop(*_: object) -> None:

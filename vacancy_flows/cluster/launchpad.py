@@ -9,6 +9,7 @@ from fireworks import Firework, FWorker, LaunchPad
 from vacancy_flows.cluster.configuration import address, secret
 from vacancy_flows.cluster.patience import PatientDatabase
 from vacancy_flows.cluster.queue import whoami
+from vacancy_flows.errors import InputError
 
 QUEUE_JOBS = "vacancy_flows_queue_jobs"
 """Collection: which process, and job of a queue, took a launch, by launch id."""
@@ -41,7 +42,15 @@ class CampaignLaunchPad(LaunchPad):
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Self:
-        """Make one of what a file holds; see `secret` and `address`."""
+        """Make one of what a file holds; see `secret` and `address`.
+
+        Raises
+        ------
+        InputError
+            Where it names no host, or a password that is not to be had.
+        """
+        if not d.get("host"):
+            raise InputError("names no host of a MongoDB server", key="host")
         given = {name: d[name] for name in (*_CONNECTION, *_OTHER) if d.get(name) is not None}
         written = {"host": given["host"], "password": given.get("password")}
         given |= {"host": address(given["host"]), "password": secret(given.get("password"))}

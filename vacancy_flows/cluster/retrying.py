@@ -18,6 +18,7 @@ from vacancy_flows.cluster.registry import wanted
 from vacancy_flows.cluster.standing import decisions, standings
 from vacancy_flows.cluster.status import Chosen, chosen_campaigns
 from vacancy_flows.cluster.workflows import BIG
+from vacancy_flows.cluster.writing import OneAtATime
 
 
 def retry_here(
@@ -43,8 +44,15 @@ def retry_here(
     from fireworks.fw_config import RUN_EXPIRATION_SECS
 
     pad = open_cluster(launchpad).launchpad
-    ours = _fireworks_of(pad, chosen_campaigns(pad, spec))
-    silence = RUN_EXPIRATION_SECS if lost_after is None else lost_after
+    chosen = chosen_campaigns(pad, spec)
+    with OneAtATime(pad, what="retrying"):
+        ours = _fireworks_of(pad, chosen)
+        _retry(pad, ours, RUN_EXPIRATION_SECS if lost_after is None else lost_after)
+    return 0
+
+
+def _retry(pad: CampaignLaunchPad, ours: list[int], silence: float) -> None:
+    """Mend and start again what needs it of some Fireworks, and say what that was."""
     mended = mend(pad, ours, silence)
     lost, unknown = _lost(pad, ours, silence)
     lost = [launch_id for launch_id in lost if _fizzled(pad, launch_id)]
@@ -60,7 +68,6 @@ def retry_here(
         click.echo(f"again {fw_id} {name}")
     for line in [*unknown, *mended.notes]:
         click.echo(f"note: {line}", err=True)
-    return 0
 
 
 def _fireworks_of(pad: CampaignLaunchPad, campaigns: Iterable[Chosen]) -> list[int]:

@@ -96,8 +96,10 @@ def init_cluster(account: Account, directory: Path) -> list[Path]:
         if (folder / name).exists():
             problem = "exists already: edit it, or name another folder"
             raise InputError(problem, file=directory / name, key="--output")
+    is_new = not folder.exists()
     make_directory(folder, "--output")
-    folder.chmod(0o700)
+    if is_new:
+        folder.chmod(0o700)
     for name, text in texts.items():
         handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -130,7 +132,7 @@ def _check(account: Account) -> None:
 
 
 def _check_word(value: str | None, key: str) -> None:
-    if value and not _WORD.fullmatch(value):
+    if value is not None and not _WORD.fullmatch(value):
         raise InputError(f"{value!r} is no name: letters, digits and . _ + @ / - only", key=key)
 
 
@@ -146,7 +148,7 @@ def _check_server(account: Account) -> None:
     else:
         _check_word(host, "--mongo-host")
     _check_word(account.database, "--mongo-database")
-    _check_word(account.mongo_user, "--mongo-user")
+    _check_word(account.mongo_user or None, "--mongo-user")
     _check_word(account.mongo_authsource, "--mongo-authsource")
     if "." in account.database:
         raise InputError(f"{account.database!r}: MongoDB takes no . in it", key="--mongo-database")

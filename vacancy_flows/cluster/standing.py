@@ -95,19 +95,22 @@ def decisions(launchpad: CampaignLaunchPad, campaign: str, settings: str) -> lis
 def directories(
     launchpad: CampaignLaunchPad, found: Mapping[str, Standing]
 ) -> dict[str, dict[str, str]]:
-    """Return where the Fireworks of some calculations ran last: uid → name → directory."""
-    if not found:
-        return {}
-    last = {
-        fw["launches"][-1]: (uid, fw["name"])
+    """Return where the Fireworks of some calculations ran last: uid → name → directory.
+
+    What was started again, and stopped before it ran, ran last before that.
+    """
+    names = {
+        fw["fw_id"]: (uid, fw["name"])
         for uid, standing in found.items()
-        for fw in sorted(standing.fireworks, key=lambda fw: int(fw["fw_id"]))
-        if fw.get("launches")
+        for fw in standing.fireworks
     }
+    if not names:
+        return {}
+    query = {"fw_id": {"$in": list(names)}, "state": {"$in": ["COMPLETED", "FIZZLED", "RUNNING"]}}
+    fields = dict.fromkeys(["launch_id", "fw_id", "launch_dir"], 1)
     places: dict[str, dict[str, str]] = {}
-    query = {"launch_id": {"$in": list(last)}}
-    for launch in launchpad.launches.find(query, {"launch_id": 1, "launch_dir": 1}):
-        uid, name = last[launch["launch_id"]]
+    for launch in sorted(launchpad.launches.find(query, fields), key=lambda one: one["launch_id"]):
+        uid, name = names[launch["fw_id"]]
         places.setdefault(uid, {})[name] = launch["launch_dir"]
     return places
 

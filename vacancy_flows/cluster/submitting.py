@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+from maggma.stores import MemoryStore
 
 from vacancy_flows.campaign import Campaign
 from vacancy_flows.campaign_file import load_campaign
@@ -145,7 +146,14 @@ def _stage_all(adder: Adder, submission: Submission) -> None:
 
 
 def _check_store(engine: Engine, cluster: Cluster) -> None:
-    """Refuse a JobStore that cannot take what an engine gives it."""
+    """Refuse a JobStore that cannot take what an engine gives it, or loses it."""
+    if type(cluster.store.docs_store) is MemoryStore:
+        raise InputError(
+            "MemoryStore forgets what came out when its process ends: name a server, as "
+            "fireworks_configs/jobflow.yaml does",
+            file="jobflow.yaml",
+            key="JOB_STORE.docs_store.type",
+        )
     if engine.leaves_files and "data" not in cluster.store.additional_stores:
         raise InputError(
             f"has no additional store `data` for large documents, which engine {engine.name} "

@@ -63,25 +63,28 @@ def seconds(walltime: str, scheduler: str) -> int:
     return total
 
 
-def check_queue(scheduler: str, queue: str, walltime: str) -> bool:
-    """Check what a job will ask for, and tell whether the queue's name could be looked up.
+def check_queue(scheduler: str, queue: str | None, walltime: str | None) -> None:
+    """Check what a job will ask for; what is None it does not ask for.
 
     Raises
     ------
     InputError
-        Where the partition does not exist or the walltime has a wrong form.
+        Where the partition does not exist, as far as that can be asked here, or the walltime has
+        a wrong form.
     """
-    try:
-        seconds(walltime, scheduler)
-    except ValueError as error:
-        raise InputError(str(error), key="walltime") from None
+    if walltime is not None:
+        try:
+            seconds(walltime, scheduler)
+        except ValueError as error:
+            raise InputError(str(error), key="walltime") from None
+    if queue is None:
+        return
     word, ask = _QUEUES[scheduler]
     known = ask()
     for name in queue.split(","):  # SLURM takes several
         if known is not None and name not in known:
             problem = f"there is no {word} {name!r} here: {nearest(name, known)}"
             raise InputError(problem, key=word)
-    return known is not None
 
 
 def check_grace(walltime: str, grace: int, scheduler: str) -> None:
@@ -111,18 +114,19 @@ def check_adapter(file: Path) -> None:
         raise InputError(f"cannot be read ({' '.join(str(error).split())})", file=file) from None
     if not isinstance(content, dict) or str(content.get("_fw_q_type")) not in _QUEUES:
         return
-    queue, walltime = content.get("queue"), content.get("walltime")
-    if queue is None or walltime is None:
-        return
     try:
-        _check_job(content, str(queue), str(walltime))
+        _check_job(content)
     except InputError as error:
         raise error.at(file=file) from None
 
 
-def _check_job(content: dict[str, Any], queue: str, walltime: str) -> None:
+def _check_job(content: dict[str, Any]) -> None:
     scheduler = content["_fw_q_type"]
+    asked = (content.get(name) for name in ("queue", "walltime"))
+    queue, walltime = (None if value is None else str(value) for value in asked)
     check_queue(scheduler, queue, walltime)
+    if walltime is None:
+        return
     if isinstance(grace := content.get("grace"), int):
         check_grace(walltime, grace, scheduler)
     told = content.get("walltime_s")

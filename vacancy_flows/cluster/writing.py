@@ -7,7 +7,7 @@ import uuid
 from contextlib import redirect_stderr
 from datetime import UTC, datetime
 from io import StringIO
-from typing import Self
+from typing import Literal, Self
 
 from fireworks import Workflow
 from fireworks.core.launchpad import LockedWorkflowError, WFLock
@@ -18,19 +18,25 @@ from vacancy_flows.cluster.queue import is_dead, whoami
 from vacancy_flows.errors import InputError
 
 _LOCKS = "vacancy_flows_locks"
+_DOES = {
+    "adding": "adds to this LaunchPad",
+    "retrying": "starts runs of this LaunchPad again",
+}
 _STALE_S = 600.0  # a lock whose owner cannot be asked for; adding takes seconds
 _ASK_S = 10.0  # between two questions whether who has the lock still runs
 
 
 class OneAtATime:
-    """The right to add to a LaunchPad: what is there and what is missing is asked once.
+    """The right to change a LaunchPad: nobody else does what was found to be missing.
 
     Parameters
     ----------
     launchpad
-        To add to.
+        To change.
     patience
         s to wait for others.
+    what
+        ``adding`` calculations, or ``retrying`` what failed; one does not wait for the other.
 
     Raises
     ------
@@ -38,9 +44,14 @@ class OneAtATime:
         On entering, where another process does not end.
     """
 
-    def __init__(self, launchpad: CampaignLaunchPad, patience: float = 900.0) -> None:
+    def __init__(
+        self,
+        launchpad: CampaignLaunchPad,
+        patience: float = 900.0,
+        what: Literal["adding", "retrying"] = "adding",
+    ) -> None:
         self._locks = launchpad.db[_LOCKS]
-        self._launchpad, self._patience = launchpad, patience
+        self._launchpad, self._patience, self._what = launchpad, patience, what
         self._key = uuid.uuid4().hex
 
     def __enter__(self) -> Self:
@@ -52,27 +63,28 @@ class OneAtATime:
                 asked = time.monotonic()
                 continue
             if time.monotonic() > end:
-                raise InputError("another process adds to this LaunchPad and does not end")
+                raise InputError(f"another process {_DOES[self._what]} and does not end")
             time.sleep(0.2)
-        _drop_torn(self._launchpad)
+        if self._what == "adding":
+            _drop_torn(self._launchpad)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Let go."""
-        self._locks.delete_one({"_id": "adding", "key": self._key})
+        self._locks.delete_one({"_id": self._what, "key": self._key})
 
     def _taken(self) -> bool:
         now = datetime.now(UTC).replace(tzinfo=None)
         try:
-            self._locks.insert_one({"_id": "adding", "key": self._key, "since": now, **whoami()})
+            self._locks.insert_one({"_id": self._what, "key": self._key, "since": now, **whoami()})
         except DuplicateKeyError:  # by this one too, where the server's answer was lost
-            return self._locks.find_one({"_id": "adding", "key": self._key}) is not None
+            return self._locks.find_one({"_id": self._what, "key": self._key}) is not None
         return True
 
     def _open_if_dead(self) -> None:
-        holder = self._locks.find_one({"_id": "adding"})
+        holder = self._locks.find_one({"_id": self._what})
         if holder is not None and is_dead(holder, holder["since"], _STALE_S):
-            self._locks.delete_one({"_id": "adding", "key": holder.get("key")})
+            self._locks.delete_one({"_id": self._what, "key": holder.get("key")})
 
 
 def add_workflow(launchpad: CampaignLaunchPad, workflow: Workflow) -> None:

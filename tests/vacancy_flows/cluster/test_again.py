@@ -11,12 +11,10 @@ import pytest
 from vacancy_flows.cluster import submitting
 from vacancy_flows.cluster.collecting import collect_here
 from vacancy_flows.cluster.retrying import retry_here
-from vacancy_flows.cluster.standing import Standing
 from vacancy_flows.cluster.status import status_here
 from vacancy_flows.cluster.submitting import submit_here
 from vacancy_flows.database import ResultsDatabase
 from vacancy_flows.engines.chgnet import ChgnetEngine
-from vacancy_flows.rawstore import best_documents
 from vacancy_flows.repair import repair_directory
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib")
@@ -225,39 +223,3 @@ def test_electrons_of_vasp_with_another_algo(
     assert (entry["geometry"], entry["moments"]) == ("CONTCAR", "OUTCAR")
     assert Path(entry["from"], "CONTCAR").parent.name.startswith("launcher_")
     assert sum(len(r.result.provenance["restarts"]) for r in records) == 1
-
-
-def test_the_last_try_with_settings_that_were_tried_before():
-    """A, B and A again: the first is over, whatever became of it."""
-
-    def firework(fw_id, algo, state, **spec):
-        spec |= {"effort": {"ALGO": algo}}
-        return {"fw_id": fw_id, "state": state, "spec": spec, "launches": [fw_id], "name": ""}
-
-    tries = [
-        firework(3, "B", "FIZZLED"),
-        firework(1, "A", "FIZZLED", record=True),
-        firework(7, "A", "READY"),
-        firework(8, "A", "WAITING", record=True),
-    ]
-    standing = Standing(tries)
-    assert [fw["fw_id"] for fw in standing.last] == [7, 8]
-    assert (standing.record, standing.state, standing.failed) == (8, "waiting", [])
-
-
-def document(converged, created, completed="2"):
-    output = {"result": {"converged": converged}, "created": created}
-    return {"metadata": {"uid": "u1"}, "output": output, "completed_at": completed}
-
-
-@pytest.mark.parametrize(
-    ("better", "worse"),
-    [
-        (document(True, "2026-01-01"), document(False, "2026-02-01")),
-        (document(False, "2026-02-01"), document(False, "2026-01-01", "3")),
-        (document(False, "2026-01-01", "2"), document(False, "2026-01-01", "1")),
-    ],
-)
-def test_of_two_tries_the_converged_counts_else_the_newest(better, worse):
-    assert best_documents([better, worse]) == {"u1": better}
-    assert best_documents([worse, better]) == {"u1": better}

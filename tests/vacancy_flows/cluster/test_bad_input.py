@@ -1,6 +1,10 @@
 """What is wrong with a LaunchPad or JobStore is told in one message, before anything is added."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -46,6 +50,25 @@ def test_a_jobstore_that_does_not_answer(place, small, command, mongo):
     refused(command, place, small(), "jobflow.yaml", "JobStore does not answer")
 
 
+def test_a_store_of_large_data_that_does_not_answer(place, small, command, mongo):
+    file = place.folder / "jobflow.yaml"
+    before, data = file.read_text().split("additional_stores")
+    data = data.replace(f"port: {mongo.port}", f"port: {free_port()}")
+    file.write_text(f"{before}additional_stores{data}")
+    refused(command, place, small(), "jobflow.yaml", "JobStore does not answer")
+    file.write_text(f"{before.replace(str(mongo.port), repr('many'))}")
+    refused(command, place, small(), "jobflow.yaml", "is no JobStore that can be connected to")
+
+
+def test_a_jobstore_that_forgets(place, small, command):
+    file = place.folder / "jobflow.yaml"
+    file.write_text("JOB_STORE: {docs_store: {type: MemoryStore}}")
+    answer = command("submit", small(), "--launchpad", place.launchpad)
+    assert answer.status == 2
+    assert "jobflow.yaml: JOB_STORE.docs_store.type: MemoryStore forgets" in answer.err
+    assert not place.open().launchpad.db.vacancy_flows_campaigns.find_one()
+
+
 def test_a_wrong_password(place, small, command, monkeypatch, mongo):
     monkeypatch.setenv("MY_PASSWORD", "wrong")
     with place.launchpad.open("a") as file:
@@ -67,6 +90,7 @@ def test_a_password_in_a_file(place, small, command):
         ("host: [", "is no YAML"),
         ("- host", "holds no keys and values"),
         ("port: 1", "names no host"),
+        ("host: null", "names no host"),
         ("host: a\nport: many", "is no LaunchPad"),
     ],
 )
@@ -78,10 +102,24 @@ def test_a_file_that_is_no_launchpad(place, small, command, text, told):
 def test_no_file_at_all(place, small, command, monkeypatch):
     place.launchpad.unlink()
     refused(command, place, small(), "my_launchpad.yaml: cannot be read")
-    monkeypatch.setattr("fireworks.fw_config.LAUNCHPAD_LOC", None)
-    answer = command("status")
-    assert answer.status == 2
-    assert "--launchpad: no LaunchPad is configured" in answer.err
+    for given in (None, 5):
+        monkeypatch.setattr("fireworks.fw_config.LAUNCHPAD_LOC", given)
+        answer = command("status")
+        assert answer.status == 2
+        assert "--launchpad: no LaunchPad is configured" in answer.err
+
+
+@pytest.mark.parametrize("name", ["FW", "JOBFLOW", "ATOMATE2"])
+def test_a_configuration_that_others_cannot_read(name, tmp_path):
+    """They do so when they are imported."""
+    file = tmp_path / "config.yaml"
+    file.write_text("[1")
+    words = [sys.executable, "-c", "from vacancy_flows.cli import main; main()", "status"]
+    environment = {**os.environ, f"{name}_CONFIG_FILE": str(file)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"vacancy-flows: {file}: is no configuration of ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_jobstore_without_room_for_what_vasp_gives(place, small, command):
@@ -140,8 +178,11 @@ def test_an_adapter_of_the_users_own_hand(tmp_path, monkeypatch):
     for queue, walltime, told in (
         ("nowhere", "1:00:00", "there is no partition 'nowhere'"),
         ("debug", "1 day", "'1 day' is no walltime"),
+        ("nowhere", None, "there is no partition 'nowhere'"),
+        (None, "1 day", "'1 day' is no walltime"),
     ):
-        file.write_text(f"_fw_q_type: SLURM\nqueue: {queue}\nwalltime: '{walltime}'\n")
+        given = {"_fw_q_type": "SLURM", "queue": queue, "walltime": walltime}
+        file.write_text(json.dumps(given))
         with pytest.raises(InputError, match=told):
             check_adapter(file)
     file.write_text("_fw_q_type: SLURM\nqueue: debug\nwalltime: '1:00:00'\n")

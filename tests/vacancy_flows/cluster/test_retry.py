@@ -4,6 +4,8 @@
 
 import re
 import subprocess
+import threading
+import time
 
 import pytest
 from monty.json import MontyDecoder
@@ -11,6 +13,7 @@ from pymongo.collection import Collection
 
 from vacancy_flows.cluster import mending, queue, retrying
 from vacancy_flows.cluster.collecting import collect_here
+from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.retrying import retry_here
 from vacancy_flows.cluster.status import status_here
 from vacancy_flows.cluster.submitting import submit_here
@@ -109,6 +112,32 @@ def test_a_failure_is_told_runs_again_and_is_collected(
     assert "3 collected, 0 not finished yet" in capsys.readouterr().err
     assert len(uids_of(out)) == 10
     assert len(invented.relaxed) == 10 + 3
+
+
+def test_two_retries_at_once_start_each_run_once(place, small, invented, launch, monkeypatch):
+    """The second begins while the first has looked and not yet written; then the runs end."""
+    spec = small()
+    failing = iter([True] * 3)
+    invented.fail = lambda formula: formula == VACANCY and next(failing, False)
+    submit_here(spec, place.launchpad)
+    launch(place)
+    pad, rerun = place.open().launchpad, CampaignLaunchPad.rerun_fw
+    second = threading.Thread(target=retry_here, args=(spec, place.launchpad))
+    counted = []
+
+    def slowly(self, fw_id, *args, **kwargs):
+        if not second.ident:
+            second.start()
+            time.sleep(0.5)
+        counted.append(fw_id)
+        found = rerun(self, fw_id, *args, **kwargs)
+        pad.fireworks.update_one({"fw_id": fw_id}, {"$set": {"state": "RUNNING"}})
+        return found
+
+    monkeypatch.setattr(CampaignLaunchPad, "rerun_fw", slowly)
+    assert retry_here(spec, place.launchpad) == 0
+    second.join(60)
+    assert len(counted) == len(set(counted)) == 3
 
 
 def test_collect_again_and_again_while_it_runs(

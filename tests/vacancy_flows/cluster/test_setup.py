@@ -102,6 +102,12 @@ def test_only_the_owner_reads_the_files(init, tmp_path):
     for path in (tmp_path / "cluster").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_IMODE((tmp_path / "cluster").stat().st_mode) == 0o700
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o770)  # a folder of a group stays one
+    assert init(output="shared").status == 0
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o770
+    assert {stat.S_IMODE(path.stat().st_mode) for path in shared.iterdir()} == {0o600}
 
 
 @pytest.mark.parametrize(
@@ -120,6 +126,9 @@ def test_only_the_owner_reads_the_files(init, tmp_path):
         ({"module": "vasp; touch x"}, "--module", "'vasp; touch x' is no name"),
         ({"account": "$(touch x)"}, "--account", "is no name"),
         ({"mongo_host": "a b"}, "--mongo-host", "is no name"),
+        ({"mongo_host": ""}, "--mongo-host", "is no name"),
+        ({"mongo_database": ""}, "--mongo-database", "is no name"),
+        ({"account": ""}, "--account", "is no name"),
         ({"vasp_command": "srun 'vasp"}, "--vasp-command", "is no command"),
         ({"vasp_command": ""}, "--vasp-command", "is empty"),
         ({"password_variable": "MY-PASS"}, "--password-variable", "is no name of an environment"),

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from atomate2.utils.path import strip_hostname
 from pymatgen.core import Structure
 
+from vacancy_flows.engines.folders import local_path
 from vacancy_flows.engines.gpaw.cell import Point
 from vacancy_flows.structures import with_geometry
 
@@ -132,7 +132,7 @@ def begin(
     )
     places = [Path.cwd()]
     if prev_dir is not None:
-        folder = Path(strip_hostname(prev_dir)).absolute()
+        folder = local_path(prev_dir)
         places += [folder, *(path.parent for path in folder.glob(f"*/{NOTE}"))]
     files = [place / NOTE for place in dict.fromkeys(places) if os.access(place / NOTE, os.R_OK)]
     for file in sorted(files, key=os.path.getmtime, reverse=True):

@@ -68,7 +68,7 @@ class VaspRelaxMaker(Maker):
             again = self._run(f"{self.name} then fixed", "fixed", kind)
             jobs.append(again.make(jobs[0].output.structure, prev_dir=prev_dir))
         elif kind is None and self.cell == "fixed" and self.settings.bader:
-            static = self._charges(jobs[0], prev_dir)
+            static = self._charges(jobs[0])
         before = jobs[0].output if len(jobs) > 1 else None
         charges = static.output if static else None
         result = vasp_result(structure, jobs[-1].output, charges, before)
@@ -85,19 +85,17 @@ class VaspRelaxMaker(Maker):
             generator = ReferenceSetGenerator(settings=self.settings, kind=kind, **how)
         return VaspRunMaker(name=name, input_set_generator=generator, cell=cell)
 
-    def _charges(self, relax: Job, prev_dir: str | Path | None) -> Job:
-        """Return the static of a relaxed cell; it runs, and says so, where that failed."""
+    def _charges(self, relax: Job) -> Job:
+        """Return the static of a relaxed cell; it runs, and says so, where that failed.
+
+        It does not go on from an earlier one, which was of where the ions were then.
+        """
         maker = VaspChargeMaker(
             name=f"{self.name} static",
             input_set_generator=VacancyStaticSetGenerator(settings=self.settings),
         )
         output = relax.output
-        static = maker.make(
-            output.structure,
-            prev_dir=prev_dir,
-            wavefunctions=output.dir_name,
-            state=output.state,
-        )
+        static = maker.make(output.structure, wavefunctions=output.dir_name, state=output.state)
         static.config.on_missing_references = OnMissing.NONE
         return static
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from atomate2.utils.path import strip_hostname
 from monty.io import zopen
 from monty.os.path import zpath
 from monty.shutil import decompress_file
@@ -16,12 +15,14 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar, Poscar
 from pymatgen.io.vasp.outputs import Outcar
 
+from vacancy_flows.engines.folders import local_path
 from vacancy_flows.engines.vasp.corrections import summary
 from vacancy_flows.engines.vasp.run_files import (
     NOTE,
     backed_up_steps,
     fetch_wavecar,
     ionic_steps,
+    is_whole_gzip,
     nearest_images,
     read_note,
     same_cell,
@@ -95,7 +96,7 @@ def begin(
     if source is not None:
         start = _go_on(source, start, cell)
     if not start.from_wavecar and wavefunctions is not None:
-        start.from_wavecar = fetch_wavecar(Path(strip_hostname(wavefunctions)), structure, cell)
+        start.from_wavecar = fetch_wavecar(local_path(wavefunctions), structure, cell)
     start.save()
     return start
 
@@ -117,21 +118,24 @@ def broken_run(name: str, where: str | Path | None) -> Path | None:
     """
     if where is None:
         return None
-    folder = Path(strip_hostname(where)).absolute()
-    if not _is_readable(folder):
+    folder = local_path(where)
+    if not os.access(folder, os.R_OK | os.X_OK):
         return None
     note = read_note(folder)
     if note.get("name") == name or (not note and Path(zpath(str(folder / "POSCAR"))).is_file()):
-        return folder
+        return folder if _is_readable(folder) else None
     others = [path.parent for path in folder.glob(f"*/{NOTE}") if path.parent != Path.cwd()]
     same = [path for path in others if read_note(path).get("name") == name and _is_readable(path)]
     return max(same, key=lambda path: (path / NOTE).stat().st_mtime, default=None)
 
 
 def _is_readable(folder: Path) -> bool:
+    """Tell whether all files of a run may be read; links that lead nowhere are none."""
     if not os.access(folder, os.R_OK | os.X_OK):
         return False
-    return all(os.access(path, os.R_OK) for path in folder.iterdir())
+    # Path.is_file raises where a link may not be followed.
+    files = [path for path in folder.iterdir() if os.path.isfile(path)]  # noqa: PTH113
+    return all(os.access(path, os.R_OK) for path in files)
 
 
 def _go_on(source: Path, start: Start, cell: Literal["free", "fixed"]) -> Start:
@@ -196,9 +200,14 @@ def _moments(source: Path, count: int) -> tuple[str, list[float] | None]:
 
 
 def _unpack(folder: Path) -> None:
-    """Unpack what an earlier run packed: custodian would, over the new inputs."""
-    for path in folder.iterdir():
-        if path.suffix == ".gz" and not path.name.endswith(".tar.gz"):
+    """Unpack what an earlier run packed: custodian would, over the new inputs.
+
+    What was cut off while it was packed is dropped: what it was made of still lies beside it.
+    """
+    for path in list(folder.glob("*.gz")):
+        if not is_whole_gzip(path):
+            path.unlink()
+        elif not path.name.endswith(".tar.gz"):
             decompress_file(path)
 
 

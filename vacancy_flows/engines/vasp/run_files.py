@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 import re
 import shutil
 import tarfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +25,8 @@ from vacancy_flows.structures import with_geometry
 NOTE = "vacancy_flows.json"
 """Beside the files of VASP: whose run they are, and what happened to it."""
 
+_CHUNK = 2**24  # bytes
+_CUT_OFF = tarfile.ReadError, EOFError, zlib.error  # what a packed file says that has no end
 _CELL = 1e-3  # Å; lattices that differ by less are one
 _IONIC_STEP = re.compile(r"^\s*\d+ F= ", re.MULTILINE)
 # VASP's WAVECAR begins with the length of a record, the number of spins and one of these.
@@ -61,6 +67,17 @@ def fetch_wavecar(source: Path, structure: Structure, cell: Literal["free", "fix
         return True
     target.unlink()
     return False
+
+
+def is_whole_gzip(path: Path) -> bool:
+    """Tell whether a packed file can be read to its end."""
+    try:
+        with gzip.open(path) as file:
+            while file.read(_CHUNK):
+                pass
+    except (OSError, *_CUT_OFF):
+        return False
+    return path.stat().st_size > 0
 
 
 def same_cell(one: Any, other: Any) -> bool:
@@ -106,19 +123,24 @@ def backed_up_steps(folder: Path) -> int:
     """Return the ionic steps of what custodian started anew, in ``error.N.tar.gz``.
 
     Two handlers that find fault with one run keep it twice; the run that is in the folder as it
-    ended is not counted.
+    ended is not counted, nor what was cut off by a kill or a full disk.
     """
     found: list[str] = []
     for path in sorted(folder.glob("error.*.tar*"), key=lambda p: int(p.name.split(".")[1])):
-        with tarfile.open(path) as archive:
-            for member in archive.getmembers():
-                if member.name.endswith("/OSZICAR") and (file := archive.extractfile(member)):
-                    text = file.read().decode("utf-8", "replace")
-                    if found[-1:] != [text]:
-                        found.append(text)
+        for text in _backed_up(path):
+            if found[-1:] != [text]:
+                found.append(text)
     if found[-1:] == [_oszicar(folder)]:
         found.pop()
     return sum(len(_IONIC_STEP.findall(text)) for text in found)
+
+
+def _backed_up(path: Path) -> Iterator[str]:
+    """Yield the OSZICARs of a backup, as far as it can be read."""
+    with contextlib.suppress(*_CUT_OFF), tarfile.open(path) as archive:
+        for member in archive:
+            if member.name.endswith("/OSZICAR") and (file := archive.extractfile(member)):
+                yield file.read().decode("utf-8", "replace")
 
 
 def _oszicar(folder: Path) -> str:

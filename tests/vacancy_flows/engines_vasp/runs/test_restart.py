@@ -1,9 +1,11 @@
 """Going on where a run broke off, from another folder and in place."""
 
+import gzip
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,47 @@ def test_a_folder_that_may_not_be_read_is_none(tmp_path, monkeypatch):
         monkeypatch.setattr(os, "access", lambda p, m, h=hidden: p != h and allowed(p, m))
         assert broken_run("vacancy", folder) is None
         assert broken_run("vacancy", tmp_path) is None
+
+
+def test_a_link_that_leads_nowhere_hides_no_run(tmp_path):
+    """As that of a kernel that lay in another place; nor does what lies beside the run."""
+    folder = tmp_path / "launcher_12:30"
+    folder.mkdir()
+    (folder / NOTE).write_text('{"name": "vacancy"}')
+    for place in (tmp_path, folder):
+        (place / "vdw_kernel.bindat").symlink_to("/nowhere/vdw_kernel.bindat")
+        assert broken_run("vacancy", tmp_path) == folder
+        assert broken_run("vacancy", folder) == folder
+        assert broken_run("vacancy", f"somehost:{folder}") == folder
+
+
+@pytest.mark.parametrize("left", [0, 100, -100])
+def test_what_was_cut_off_while_it_was_packed_stops_nothing(relax, broken, vasp, vacancy12, left):
+    """By a kill, or a full disk: custodian's backup of a run, or a file of the run itself."""
+    backup, packed = broken / "error.1.tar.gz", broken / "CONTCAR.gz"
+    with tarfile.open(backup, "w:gz") as archive:
+        for name in ("OSZICAR", "INCAR", "POTCAR"):
+            archive.add(broken / name, f"backup/{name}")
+    packed.write_bytes(gzip.compress((broken / "CONTCAR").read_bytes()))
+    for path in (backup, packed):
+        path.write_bytes(path.read_bytes()[:left])
+    result = relax(vacancy12, broken, root="again").output
+    assert [entry["steps"] for entry in result.provenance["restarts"]] == [2, 3]
+    note = rerun(vasp, vacancy12, broken)  # in place
+    assert note["run"]["ionic"]
+    assert [entry["geometry"] for entry in note["restarts"]] == ["CONTCAR", "CONTCAR"]
+
+
+def test_charges_are_of_the_relaxed_cell_not_of_an_earlier_one(relax, vacancy12):
+    """The earlier relaxation ended elsewhere, and had a static."""
+    held = {"selective_dynamics": [[k > 6] * 3 for k in range(len(vacancy12))]}
+    earlier = relax(vacancy12.copy(site_properties={**vacancy12.site_properties, **held}))
+    done = relax(vacancy12, earlier.root, root="again")
+    ends = [run.folder("vacancy") / "CONTCAR.gz" for run in (earlier, done)]
+    start = done.folder("vacancy static") / "POSCAR.gz"
+    before, after, counted = (Poscar.from_file(p).structure.frac_coords for p in (*ends, start))
+    assert np.abs(after - before).max() > 1e-3
+    assert np.allclose(counted, after, atol=1e-9)
 
 
 def rerun(vasp, structure, folder):
