@@ -215,7 +215,7 @@ def test_pbs_stops_its_run_before_the_walltime_ends(init, tmp_path):
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.stdout == "told\n"
+    assert {*done.stdout.split()} == {"told"}  # timeout tells the run, and its group once more
 
 
 def test_the_project_of_jobflow_remote_has_the_jobstore_of_the_other_files(init, tmp_path):
