@@ -8,6 +8,10 @@ import numpy as np
 from vacancy_flows.structures.boundaries.frame import View, plane_indices
 from vacancy_flows.structures.boundaries.match import Limits, Side
 
+ROUNDING = 1e-9
+"""By which a limit (Å, degrees, a ratio) may be exceeded: rounding must not decide."""
+_WIDER = 2 * ROUNDING  # what is looked for holds all that is within a limit
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -28,21 +32,22 @@ def lattice_lines(seen: View, angle: float, limits: Limits) -> Lines:
     turn = math.radians(angle)
     rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     lattice = seen.components[1:, 1:] @ rotation
-    reach = np.floor(limits.width * np.linalg.norm(np.linalg.inv(lattice), axis=0)).astype(int)
+    width, tolerance = limits.width + _WIDER, limits.tolerance + _WIDER
+    reach = np.floor(width * np.linalg.norm(np.linalg.inv(lattice), axis=0)).astype(int)
     grid = np.stack(
         np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1
     ).reshape(-1, 2)
     points = grid @ lattice
     length = np.linalg.norm(points, axis=1)
     tilt = np.degrees(np.arctan2(points[:, 1], points[:, 0]))
-    near = (length > 0) & (length <= limits.width) & (np.abs(tilt) <= limits.tolerance)
+    near = (length > 0) & (length <= width) & (np.abs(tilt) <= tolerance)
     return Lines(angle, grid[near], tilt[near], length[near])
 
 
 def line_pairs(top: Lines, bottom: Lines, strain: float) -> np.ndarray:
     """Return indices (K, 2) of lines whose widths agree within a strain, the shortest first."""
     mean = (top.widths[:, None] + bottom.widths) / 2
-    pairs = np.argwhere(np.abs(top.widths[:, None] - bottom.widths) <= (strain + 1e-9) * mean)
+    pairs = np.argwhere(np.abs(top.widths[:, None] - bottom.widths) <= (strain + _WIDER) * mean)
     return pairs[np.argsort(mean[tuple(pairs.T)], kind="stable")]
 
 

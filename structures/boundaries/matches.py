@@ -14,6 +14,7 @@ from vacancy_flows.structures.boundaries.frame import (
     view,
 )
 from vacancy_flows.structures.boundaries.lines import (
+    ROUNDING,
     Lines,
     lattice_lines,
     line_pairs,
@@ -134,11 +135,10 @@ def _excesses(match: Match, limits: Limits) -> list[tuple[float, str]]:
         ("shear", abs(match.shear), limits.shear),
         ("tolerance", deviation, limits.tolerance),
     )
-    # Rounding must not decide about a limit of zero.
     return [
         (value / max(limit, 1e-6), f"{name} {value:.4g} (limit {limit:g})")
         for name, value, limit in checked
-        if value > limit + 1e-9
+        if value > limit + ROUNDING
     ]
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pymatgen.core.interface import GrainBoundaryGenerator
 
@@ -132,6 +132,24 @@ def test_bad_limits_are_refused(limits):
         Limits(**limits)
 
 
+def test_what_meets_a_limit_exactly_is_within_it():
+    wide = Limits(width=20.0, strain=0.03, shear=0.05, tolerance=1.5)
+    bulk, orientation = (
+        layered_host("Co", cell="primitive"),
+        Orientation((1, 0, 0), (0, 0, 1), 0.0, 1.5),
+    )
+    matches = find_matches(bulk, orientation, wide)
+    assert any(abs(match.bottom.deviation) == pytest.approx(1.5) for match in matches)
+    for match in matches:
+        limits = Limits(
+            width=max(match.top.width, match.bottom.width),
+            strain=abs(match.strain),
+            shear=abs(match.shear),
+            tolerance=max(abs(match.top.deviation), abs(match.bottom.deviation)),
+        )
+        assert match.planes in {m.planes for m in find_matches(bulk, orientation, limits)}
+
+
 @given(st.tuples(whole, whole, whole).filter(any))
 @settings(deadline=None)
 def test_bases_are_completed(vector):
@@ -142,6 +160,7 @@ def test_bases_are_completed(vector):
 
 
 @given(st.floats(-180, 180), st.floats(-180, 180))
+@example(0.0, 1.5)
 @settings(max_examples=50, deadline=None)
 def test_matches_of_random_angles_keep_their_limits(top, bottom):
     limits = Limits(width=20.0, strain=0.03, shear=0.05, tolerance=1.5)
@@ -153,11 +172,11 @@ def test_matches_of_random_angles_keep_their_limits(top, bottom):
         return
     seen = view(primitive_bulk(bulk), (1, 0, 0), (0, 0, 1))
     for match in matches:
-        assert abs(match.strain) <= 0.03
-        assert abs(match.shear) <= 0.05
-        assert max(match.top.width, match.bottom.width) <= 20.0
+        assert abs(match.strain) <= 0.03 + 1e-9
+        assert abs(match.shear) <= 0.05 + 1e-9
+        assert max(match.top.width, match.bottom.width) <= 20.0 + 1e-9
         for side, asked in ((match.top, top), (match.bottom, bottom)):
-            assert abs(side.angle - asked) <= 1.5
+            assert abs(side.angle - asked) <= 1.5 + 1e-9
             # Each repeat is a lattice vector of that length, and lies in the plane named.
             vector = np.array(side.line) @ seen.bulk.lattice
             across = vector - vector @ [1, 0, 0] * np.array([1, 0, 0])
