@@ -66,3 +66,5 @@ def _stop(*_: object) -> None:
     if CampaignLaunchPad.running:
         end_children()
         raise Stopped("stopped by its queue: the end of the walltime, or by hand")
+    if not CampaignLaunchPad.noting:
+        raise SystemExit(0)  # it only waited for something to run

@@ -27,10 +27,13 @@ class CampaignLaunchPad(LaunchPad):
         Whether this process was told to end: nothing more is checked out.
     running
         Whether a Firework runs in this process.
+    noting
+        Whether what is taken, or how a run ended, is being written.
     """
 
     stopping = False
     running = False
+    noting = False
     _written: dict[str, Any] = {"password": None}  # noqa: RUF012
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,31 +69,37 @@ class CampaignLaunchPad(LaunchPad):
         self, fworker: FWorker, launch_dir: str, *args: Any, **kwargs: Any
     ) -> tuple[Firework | None, int | None]:
         """Check out a Firework, unless this process is to end."""
-        if self.stopping:
-            return None, None
-        firework, launch_id = super().checkout_fw(fworker, launch_dir, *args, **kwargs)
-        CampaignLaunchPad.running = False
-        if firework is None:
-            return None, None
-        note = {"_id": launch_id, **whoami()}
-        self.db[QUEUE_JOBS].replace_one({"_id": launch_id}, note, upsert=True)
-        CampaignLaunchPad.running = True
-        if CampaignLaunchPad.stopping:  # told so since it asked
+        CampaignLaunchPad.noting = True
+        try:
+            if self.stopping:
+                return None, None
+            firework, launch_id = super().checkout_fw(fworker, launch_dir, *args, **kwargs)
             CampaignLaunchPad.running = False
-            self.rerun_fw(firework.fw_id)
-            return None, None
+            if firework is None:
+                return None, None
+            note = {"_id": launch_id, **whoami()}
+            self.db[QUEUE_JOBS].replace_one({"_id": launch_id}, note, upsert=True)
+            CampaignLaunchPad.running = True
+            if CampaignLaunchPad.stopping:  # told so since it asked
+                CampaignLaunchPad.running = False
+                self.rerun_fw(firework.fw_id)
+                return None, None
+        finally:
+            CampaignLaunchPad.noting = False
         return firework, launch_id
 
     def complete_launch(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Note how a run ended, to the end of the noting."""
+        CampaignLaunchPad.noting = True  # before the other: one of them holds at any time
         CampaignLaunchPad.running = False
-        found: dict[str, Any] = super().complete_launch(*args, **kwargs)
+        try:
+            found: dict[str, Any] = super().complete_launch(*args, **kwargs)
+        finally:
+            CampaignLaunchPad.noting = False
         return found
 
     def run_exists(self, fworker: FWorker | None = None) -> bool:
-        """Tell whether there is something to run for a process that goes on."""
-        return not self.stopping and bool(super().run_exists(fworker))
-
-    def future_run_exists(self, fworker: FWorker | None = None) -> bool:
-        """Tell whether there will be something to run for a process that goes on."""
-        return not self.stopping and bool(super().future_run_exists(fworker))
+        """Tell whether there is something to run; end where this process was told to."""
+        if self.stopping:
+            raise SystemExit(0)
+        return bool(super().run_exists(fworker))

@@ -9,6 +9,7 @@ import time
 import pytest
 from fireworks import FWorker, LaunchPad
 
+from vacancy_flows.cluster import launch as launch_module
 from vacancy_flows.cluster import mending
 from vacancy_flows.cluster.launchpad import CampaignLaunchPad
 from vacancy_flows.cluster.queue import whoami
@@ -134,6 +135,39 @@ def test_who_is_told_to_stop_while_it_takes_a_run_leaves_it(place, tiny, invente
     assert pad.checkout_fw(FWorker("test"), "/nowhere") == (None, None)
     assert place.states()["READY"] == 1
     assert not CampaignLaunchPad.running
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """SIGTERM, as it comes to a worker."""
+    for name in ("stopping", "running", "noting"):
+        monkeypatch.setattr(CampaignLaunchPad, name, False)
+    monkeypatch.setattr(launch_module.signal, "signal", lambda *_: None)
+    return launch_module._stop
+
+
+def test_a_worker_that_only_waits_ends_when_told(place, tiny, invented, told):
+    submit_here(tiny, place.launchpad)
+    with pytest.raises(SystemExit) as end:
+        told()
+    assert end.value.code == 0
+    with pytest.raises(SystemExit):
+        place.open().launchpad.run_exists(FWorker("test"))
+
+
+@pytest.mark.usefixtures("invented")
+def test_who_is_told_to_stop_while_it_notes_an_end_notes_it(place, tiny, told, launch, monkeypatch):
+    submit_here(tiny, place.launchpad)
+    complete = LaunchPad.complete_launch
+
+    def interrupted(*args, **kwargs):
+        told()
+        return complete(*args, **kwargs)
+
+    monkeypatch.setattr(LaunchPad, "complete_launch", interrupted)
+    with pytest.raises(SystemExit):
+        launch(place)
+    assert (place.states()["COMPLETED"], place.states()["RUNNING"]) == (1, 0)
 
 
 def test_what_belongs_to_no_workflow_is_dropped(place, tiny, invented, launch):

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from vacancy_flows.database import ResultsDatabase
@@ -103,6 +104,9 @@ def set_down(account):
     assert account.slurm.processes()
     account.slurm.set_node("DOWN")
     wait_until(lambda: {*account.slurm.jobs().values()} <= {"PENDING"}, 120)
+    for process in account.slurm.processes():  # a node that died has none; SLURM is slower
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     wait_until(lambda: not account.slurm.processes(), 120)
     account.slurm.set_node("RESUME")
 
